@@ -1,0 +1,112 @@
+"""`create_app`: the ordered wiring, and so the table of contents of a running Crossroot."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections.abc import Callable
+
+from flask import Flask, Response, jsonify, request
+from werkzeug.exceptions import HTTPException
+
+from app.oauth import server as oauth
+from app.services.runtime import Runtime
+from app.settings import Settings
+from app.storage.database import configure
+from app.tokens.checker import TokenChecker
+from app.tokens.issuer import TokenIssuer
+from app.tokens.keyring import KeyRing, LiveKeyRing
+from app.tokens.secrets import PasswordHasher, SecretHasher, load_or_create_pepper
+
+RUNTIME = "crossroot"
+PEPPER_FILE = "pepper.key"
+
+logger = logging.getLogger(__name__)
+
+
+def create_app(
+    settings: Settings,
+    *,
+    clock: Callable[[], float] = time.time,
+    random_bytes: Callable[[int], bytes] = os.urandom,
+    ring: Callable[[], KeyRing] | None = None,
+    pepper: bytes | None = None,
+    passwords: PasswordHasher | None = None,
+) -> Flask:
+    """Build the application. Tests hand in a clock, keys and a cheap password hasher.
+
+    Raises `KeyRingError` where the keys cannot be read, and `ValueError` where they cannot sign.
+    """
+    app = Flask("app", static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
+    app.url_map.merge_slashes = False  # one SDK has two slashes in its path
+    app.json.sort_keys = False  # type: ignore[attr-defined]
+
+    database = configure(app, settings.database_url)
+    if ring is None:
+        ring = LiveKeyRing(settings.keys_dir, clock).current
+    if pepper is None:
+        pepper = load_or_create_pepper(settings.keys_dir / PEPPER_FILE, random_bytes)
+    ring().signer(settings.signing_algorithm)
+
+    runtime = Runtime(
+        settings=settings,
+        clock=clock,
+        random_bytes=random_bytes,
+        database=database,
+        ring=ring,
+        issuer=TokenIssuer(ring, settings.issuer, settings.signing_algorithm),
+        checker=TokenChecker(ring, settings.issuer),
+        secrets=SecretHasher(pepper),
+        passwords=passwords or PasswordHasher(random_bytes),
+    )
+    app.extensions[RUNTIME] = runtime
+
+    app.register_blueprint(oauth.blueprint(runtime))
+    _add_health(app)
+    app.after_request(_add_headers)
+    app.register_error_handler(HTTPException, _http_error)
+    app.register_error_handler(Exception, _unexpected_error)
+    return app
+
+
+def runtime_of(app: Flask) -> Runtime:
+    """The runtime of an application, for the command line and tests."""
+    runtime = app.extensions[RUNTIME]
+    if not isinstance(runtime, Runtime):
+        raise TypeError("this Flask application is no Crossroot")
+    return runtime
+
+
+def _add_health(app: Flask) -> None:
+    @app.get("/healthz")
+    def alive() -> Response:
+        """The process answers; the store is not asked."""
+        return jsonify({"status": "alive"})
+
+
+def _add_headers(response: Response) -> Response:
+    response.headers.setdefault("X-Content-Type-Options", "nosniff")
+    response.headers.setdefault("Cache-Control", "no-store")
+    return response
+
+
+def _http_error(error: HTTPException) -> Response:
+    """A clean answer for what no endpoint took: a wrong path, a wrong method, a huge body."""
+    response = jsonify({"error": "invalid_request", "error_description": error.name})
+    response.status_code = error.code or 500
+    for name, value in error.get_headers():
+        if name.lower() not in ("content-type", "content-length"):
+            response.headers[name] = value
+    return response
+
+
+def _unexpected_error(error: Exception) -> Response:
+    """Details go to the log, never to the caller."""
+    logger.error("unexpected error at %s", request.path, exc_info=error)
+    response = jsonify(
+        {"error": "server_error", "error_description": "unexpected error; it has been logged"}
+    )
+    response.status_code = 500
+    return response

@@ -1,0 +1,118 @@
+"""The sign-in page: one form for root and IAM users, one message for every failure."""
+
+from __future__ import annotations
+
+from urllib.parse import parse_qsl, urlsplit
+
+from flask import Request, Response
+
+from app.domain import redirects
+from app.oauth import browser, paths
+from app.oauth.parameters import Parameters, read_form
+from app.services import client_secrets, sign_in
+from app.services.refusals import Refused
+from app.services.runtime import Runtime, StoreUnavailable
+from app.services.sign_in import SignInForm
+
+_FAILED = "E-mail, username or password is wrong, or the account is disabled."
+_OUT_OF_DATE = "This form is out of date. Please sign in again."
+_DONE = "/signed-in"
+
+
+def show(runtime: Runtime, request: Request) -> Response:
+    target = _target(request.args.get("continue"))
+    return _page(runtime, request, Parameters({}, {}), target)
+
+
+def submit(runtime: Runtime, request: Request) -> Response:
+    """Sign in and go on to where the person came from; a failure shows the form with 401."""
+    try:
+        form = read_form(request, runtime.settings.max_form_fields)
+    except Refused as refused:
+        return browser.page(
+            "error.html", 400, title="This form cannot be read", message=refused.message
+        )
+    target = _target(form.get("continue"))
+    cookie = browser.form_cookie(runtime, request)
+    token = form.get("csrf_token") or ""
+    if cookie is None or not sign_in.csrf_matches(runtime, token, cookie, paths.SIGN_IN):
+        return _page(runtime, request, form, target, status=403, problem=_OUT_OF_DATE)
+    try:
+        new = sign_in.sign_in(runtime, _credentials(form), request.remote_addr)
+    except StoreUnavailable:
+        response = _page(
+            runtime, request, form, target, status=503, problem="Out of order; try again soon."
+        )
+        response.headers["Retry-After"] = "2"
+        return response
+    if new is None:
+        return _page(runtime, request, form, target, status=401, problem=_FAILED)
+    response = browser.go_to(target)
+    browser.set_session(runtime, response, new.cookie)
+    # A new form cookie as well: nothing that was there before the sign-in stays good.
+    browser.set_form_cookie(runtime, response, runtime.new_secret())
+    return response
+
+
+def done(runtime: Runtime, request: Request) -> Response:
+    """Where a sign-in ends that came from nowhere in particular."""
+    user = browser.signed_in(runtime, request)
+    if user is None:
+        return browser.go_to(paths.SIGN_IN)
+    return browser.page("signed_in.html", user=user.user)
+
+
+def _credentials(form: Parameters) -> SignInForm:
+    return SignInForm(
+        kind="root" if form.get("kind") == "root" else "iam",
+        root_email=form.get("root_email") or "",
+        username=form.get("username") or "",
+        password=form.get("password") or "",
+    )
+
+
+def _target(asked: str | None) -> str:
+    return asked if asked and browser.is_local_path(asked) else _DONE
+
+
+def _page(
+    runtime: Runtime,
+    request: Request,
+    form: Parameters,
+    target: str,
+    *,
+    status: int = 200,
+    problem: str | None = None,
+) -> Response:
+    """The form, with what was typed before, but never the password."""
+    cookie = browser.form_cookie(runtime, request) or runtime.new_secret()
+    response = browser.page(
+        "sign_in.html",
+        status,
+        form_target=_redirect_behind(runtime, target),
+        action=paths.SIGN_IN,
+        kind="root" if form.get("kind") == "root" else "iam",
+        root_email=form.get("root_email") or "",
+        username=form.get("username") or "",
+        target=target,
+        problem=problem,
+        csrf_token=sign_in.csrf_token(runtime, cookie, paths.SIGN_IN),
+    )
+    browser.set_form_cookie(runtime, response, cookie)
+    return response
+
+
+def _redirect_behind(runtime: Runtime, target: str) -> str | None:
+    """The registered redirect URI that an authorization request will end at, if it is one.
+
+    Browsers check the redirects after a form against the page's `form-action`.
+    """
+    parts = urlsplit(target)
+    if parts.path != paths.AUTHORIZE:
+        return None
+    query = dict(parse_qsl(parts.query))
+    client = client_secrets.find_enabled(runtime, query.get("client_id", ""))
+    if client is None:
+        return None
+    uri = query.get("redirect_uri") or (client.redirect_uris[0] if client.redirect_uris else "")
+    return uri if redirects.matches(client.redirect_uris, uri) else None

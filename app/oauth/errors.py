@@ -1,0 +1,80 @@
+"""From a reason to an RFC error: one exhaustive table (RFC 6749 section 5.2, RFC 8693 2.2.2)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from flask import Response, jsonify
+
+from app.services.refusals import Refusal, Refused
+
+NO_STORE = {"Cache-Control": "no-store", "Pragma": "no-cache"}
+
+
+@dataclass(frozen=True, slots=True)
+class RfcError:
+    """An error code and the HTTP status that goes with it."""
+
+    code: str
+    status: int = 400
+
+
+TABLE: dict[Refusal, RfcError] = {
+    Refusal.MALFORMED_REQUEST: RfcError("invalid_request"),
+    Refusal.MALFORMED_SCOPE: RfcError("invalid_scope"),
+    Refusal.CLIENT_AUTHENTICATION: RfcError("invalid_client", 401),
+    Refusal.UNSUPPORTED_GRANT: RfcError("unsupported_grant_type"),
+    Refusal.UNAUTHORIZED_CLIENT: RfcError("unauthorized_client"),
+    Refusal.SUBJECT_TOKEN: RfcError("invalid_request"),
+    Refusal.GRANT: RfcError("invalid_grant"),
+    Refusal.TARGET: RfcError("invalid_target"),
+    Refusal.UNKNOWN_API: RfcError("invalid_target"),
+    Refusal.API_WIDENS: RfcError("invalid_target"),
+    Refusal.SCOPE_WIDENS: RfcError("invalid_scope"),
+    Refusal.ACCESS_DENIED: RfcError("access_denied", 403),
+}
+
+
+def error_body(refused: Refused) -> dict[str, Any]:
+    """The body of RFC 6749 section 5.2, with the decision id where a decision was made."""
+    body = {"error": TABLE[refused.refusal].code, "error_description": describable(refused.message)}
+    if refused.decision_id is not None:
+        body["decision_id"] = refused.decision_id
+    return body
+
+
+def describable(message: str) -> str:
+    """A description in the characters that RFC 6749 section 5.2 allows."""
+    plain = message.replace('"', "'").replace("\\", "/")
+    return "".join(c if " " <= c <= "~" else "?" for c in plain)
+
+
+def error_response(refused: Refused) -> Response:
+    """The error answer; a 401 says how to authenticate."""
+    error = TABLE[refused.refusal]
+    response = json_response(error_body(refused), error.status)
+    if error.status == 401:
+        response.headers["WWW-Authenticate"] = 'Basic realm="crossroot", charset="UTF-8"'
+    return response
+
+
+def unavailable_response() -> Response:
+    """The store does not answer: nothing was written, nothing goes out, try again."""
+    response = json_response(
+        {
+            "error": "temporarily_unavailable",
+            "error_description": "the server cannot reach its store; nothing was changed",
+        },
+        503,
+    )
+    response.headers["Retry-After"] = "2"
+    return response
+
+
+def json_response(body: dict[str, Any], status: int = 200) -> Response:
+    """JSON that no cache keeps."""
+    response = jsonify(body)
+    response.status_code = status
+    response.headers.update(NO_STORE)
+    return response

@@ -1,0 +1,116 @@
+"""Root accounts and their IAM users."""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection
+
+from app.domain.events import Event
+from app.domain.principals import (
+    IamUser,
+    RootAccount,
+    RootUser,
+    is_account_id,
+    is_email,
+    is_username,
+)
+from app.services import audit as audit_service
+from app.services.administration import Conflict, Invalid, NotFound, change, require
+from app.services.runtime import Runtime
+from app.storage import accounts, sessions, tokens
+from app.tokens.secrets import PasswordRefused
+
+MIN_PASSWORD_LENGTH = 8
+
+
+def create_account(runtime: Runtime, account_id: str, email: str, password: str) -> RootUser:
+    """Create a root account with its root user. Raises `AdministrationError`."""
+    require(is_account_id(account_id), "an account id is 1 to 20 digits, the first not 0")
+    require(is_email(email), "expected an e-mail address such as root@example.com")
+    encoded = hash_password(runtime, password)
+    root = RootUser(runtime.new_id(), RootAccount(account_id), accounts.canonical_email(email))
+
+    def write(connection: Connection) -> RootUser:
+        if accounts.find_root(connection, account_id) is not None:
+            raise Conflict(f"there is a root account {account_id} already")
+        if accounts.find_root_by_email(connection, email) is not None:
+            raise Conflict(f"{root.email} is the e-mail of another root account")
+        accounts.add_account(connection, root, encoded, runtime.now())
+        audit_service.write_by_operator(
+            runtime, connection, Event.ACCOUNT_CREATE, account_id, f"account/{account_id}"
+        )
+        return root
+
+    return change(runtime, write)
+
+
+def disable_account(runtime: Runtime, account_id: str) -> None:
+    """Disable an account: its sessions and tokens end, for good. Raises `NotFound`."""
+
+    def write(connection: Connection) -> None:
+        _switch(connection, account_id, enabled=False)
+        now = runtime.now()
+        sessions.end_account(connection, account_id, now)
+        ended = tokens.revoke_account(connection, account_id, now)
+        audit_service.write_by_operator(
+            runtime,
+            connection,
+            Event.ACCOUNT_DISABLE,
+            account_id,
+            f"account/{account_id}",
+            tokens_ended=ended,
+        )
+
+    change(runtime, write)
+
+
+def enable_account(runtime: Runtime, account_id: str) -> None:
+    """Let an account be used again; what ended stays ended. Raises `NotFound`."""
+
+    def write(connection: Connection) -> None:
+        _switch(connection, account_id, enabled=True)
+        audit_service.write_by_operator(
+            runtime, connection, Event.ACCOUNT_ENABLE, account_id, f"account/{account_id}"
+        )
+
+    change(runtime, write)
+
+
+def _switch(connection: Connection, account_id: str, *, enabled: bool) -> None:
+    if not accounts.set_account_enabled(connection, account_id, enabled):
+        raise NotFound(f"there is no root account {account_id}")
+
+
+def create_user(
+    runtime: Runtime, account_id: str, username: str, password: str, email: str | None = None
+) -> IamUser:
+    """Create an IAM user, who may do nothing yet. Raises `AdministrationError`."""
+    require(is_username(username), "a username is 5 to 50 of A-Z a-z 0-9 . _ -")
+    require(email is None or is_email(email), "expected an e-mail address, or none")
+    encoded = hash_password(runtime, password)
+
+    def write(connection: Connection) -> IamUser:
+        root = accounts.find_root(connection, account_id)
+        if root is None:
+            raise NotFound(f"there is no root account {account_id}")
+        if accounts.find_user_by_name(connection, root.email, username) is not None:
+            raise Conflict(f"account {account_id} has a user {username} already")
+        user = IamUser(runtime.new_id(), username, root.account)
+        accounts.add_user(connection, user, encoded, runtime.now(), email)
+        audit_service.write_by_operator(
+            runtime, connection, Event.USER_CREATE, account_id, f"iam-user/{user.id}"
+        )
+        return user
+
+    return change(runtime, write)
+
+
+def hash_password(runtime: Runtime, password: str) -> str:
+    """The hash to keep. Raises `Invalid` for a password that is too short or too long."""
+    require(
+        len(password) >= MIN_PASSWORD_LENGTH,
+        f"a password has at least {MIN_PASSWORD_LENGTH} characters",
+    )
+    try:
+        return runtime.passwords.hash(password)
+    except PasswordRefused as error:
+        raise Invalid(str(error)) from None

@@ -1,0 +1,41 @@
+"""Checking the secret of a client: the one piece of code for every endpoint that asks."""
+
+from __future__ import annotations
+
+from app.domain.clients import Client
+from app.domain.principals import is_active
+from app.services.runtime import Runtime
+from app.services.service_accounts import CLIENT_SECRET
+from app.storage import clients
+
+#: Compared against where there is nothing to compare with, so that the work is the same.
+_NO_DIGEST = "0" * 64
+
+
+def check(runtime: Runtime, client_id: str, secret: str | None) -> Client | None:
+    """The enabled client of that id, if the secret is one of its live ones; else None.
+
+    A public client has no secret to show, and must show none.
+    """
+    with runtime.database.read() as connection:
+        client = clients.find(connection, client_id)
+    digests = (_NO_DIGEST,) if client is None else client.secret_digests or (_NO_DIGEST,)
+    matches = [runtime.secrets.matches(secret or "", digest, CLIENT_SECRET) for digest in digests]
+    if client is None or not _is_enabled(client):
+        return None
+    if client.is_public:
+        return client if secret is None else None
+    return client if secret is not None and any(matches) else None
+
+
+def find_enabled(runtime: Runtime, client_id: str) -> Client | None:
+    """A client by id alone, where nothing has to be proved (the authorization endpoint)."""
+    with runtime.database.read() as connection:
+        client = clients.find(connection, client_id)
+    return client if client is not None and _is_enabled(client) else None
+
+
+def _is_enabled(client: Client) -> bool:
+    """A service account's client is as disabled as its service account."""
+    account = client.service_account
+    return client.enabled and (account is None or is_active(account))

@@ -1,0 +1,276 @@
+"""Token exchange (RFC 8693): becoming a service account, or narrowing a token.
+
+What the protocol's parameters mean is settled here, once for every door; the yes or no of
+becoming someone is `app.domain.impersonation`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from app.domain.catalogue import IAM, ActionPattern, Catalogue
+from app.domain.circumstances import Circumstances
+from app.domain.clients import Client
+from app.domain.events import Event
+from app.domain.impersonation import Decision, Facts, Target
+from app.domain.limits import TokenLimits
+from app.domain.policy import AttachedPolicy, PolicyDocument
+from app.domain.principals import Actor, IamUser, ServiceAccount
+from app.services import impersonation, subject_tokens
+from app.services.apis import products_named, reach_of, require_held
+from app.services.issuing import Grantable
+from app.services.refusals import Refusal, Refused
+from app.services.runtime import Runtime
+from app.services.subject_tokens import LiveToken
+from app.storage import policies
+
+_BAD_SUBJECT_TOKEN = (
+    "the subject token is not valid here: it must be a live access token of this issuer that was "
+    "issued to this client or is for its API"
+)
+_NOT_A_USER = (
+    "the subject token must be that of an IAM user: root users and service accounts "
+    "cannot become a service account"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ExchangeRequest:
+    """The parameters of RFC 8693 section 2.1 and our own, read and well-formed.
+
+    `target` is None where the token is only narrowed. `patterns` is None where no scope was
+    sent. `expires_in` is in seconds. `policy` is the inline policy as sent, beside its
+    compiled form.
+    """
+
+    subject_token: str
+    target: Target | None = None
+    apis: tuple[str, ...] = ()
+    patterns: tuple[ActionPattern, ...] | None = None
+    expires_in: int | None = None
+    display_name: str | None = None
+    reason: str | None = None
+    external_id: str | None = None
+    policy_source: dict[str, Any] | None = None
+    policy: PolicyDocument | None = None
+    source_ip: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Loaded:
+    """All that was read, in one view of the store. `rights` are those of the new subject."""
+
+    subject: LiveToken
+    rights: tuple[AttachedPolicy, ...]
+    catalogue: Catalogue
+    facts: Facts | None = None
+
+
+def validate(runtime: Runtime, client: Client, request: ExchangeRequest) -> Grantable:
+    """What the exchange would authorize (RFC 8693 section 2.2).
+
+    Raises `Refused`: for the subject token first, then for the service account, one message
+    whatever the cause, and only then for a scope or audience that would widen.
+    """
+    loaded = _load(runtime, client, request)
+    if loaded.facts is None:
+        return _narrowed(runtime, client, loaded, request)
+    return _impersonating(runtime, client, loaded, loaded.facts, request)
+
+
+def _load(runtime: Runtime, client: Client, request: ExchangeRequest) -> _Loaded:
+    """Read everything, the same statements whether or not the target exists."""
+    with runtime.database.read() as connection:
+        catalogue = runtime.catalogue(connection, client.epoch)
+        subject = subject_tokens.find_live(runtime, connection, request.subject_token)
+        if subject is None or not subject_tokens.may_be_presented_by(
+            subject.record, client, _identifiers(client, catalogue)
+        ):
+            raise Refused(Refusal.SUBJECT_TOKEN, _BAD_SUBJECT_TOKEN)
+        if request.target is None:
+            rights = subject_tokens.policies_of(connection, subject)
+            return _Loaded(subject, rights, catalogue)
+        if not isinstance(subject.principal, IamUser):
+            raise Refused(Refusal.SUBJECT_TOKEN, _NOT_A_USER, subject=subject.principal)
+        facts = impersonation.gather(
+            connection,
+            caller=subject.principal,
+            target=request.target,
+            limits=subject.record.limits,
+            circumstances=Circumstances(
+                now=runtime.clock(),
+                source_ip=request.source_ip,
+                auth_time=subject.record.auth_time,
+                amr=subject.record.amr,
+                external_id=request.external_id,
+                reason=request.reason,
+            ),
+        )
+        rights = policies.attached_to_service_account(connection, request.target.service_account_id)
+        return _Loaded(subject, rights, catalogue, facts)
+
+
+def _impersonating(
+    runtime: Runtime, client: Client, loaded: _Loaded, facts: Facts, request: ExchangeRequest
+) -> Grantable:
+    """The service account will act, and the token says through whom (RFC 8693 section 4.1)."""
+    decision_id = runtime.new_id()
+    accepted = impersonation.decide(
+        runtime,
+        facts,
+        impersonation.Attempt(
+            decision_id=decision_id,
+            client_id=client.id,
+            source_ip=request.source_ip,
+            display_name=request.display_name,
+            reason=request.reason,
+            parent_id=loaded.subject.record.id,
+        ),
+    )
+    try:
+        return _as_service_account(runtime, client, loaded, request, facts, accepted, decision_id)
+    except Refused as refused:
+        refused.decision_id, refused.subject = decision_id, facts.caller
+        refused.accepted = accepted
+        raise
+
+
+def _as_service_account(
+    runtime: Runtime,
+    client: Client,
+    loaded: _Loaded,
+    request: ExchangeRequest,
+    facts: Facts,
+    accepted: tuple[ServiceAccount, Decision],
+    decision_id: str,
+) -> Grantable:
+    account, decision = accepted
+    user, record = facts.caller, loaded.subject.record
+    limits = TokenLimits(request.patterns, _inline(request))
+    asked = request.patterns or ()
+    require_held(asked, loaded.rights, TokenLimits())
+    reach = reach_of(
+        account.account.id,
+        loaded.rights,
+        limits,
+        asked,
+        products_named(request.apis, loaded.catalogue),
+        loaded.catalogue,
+        _within(loaded, runtime),
+    )
+    now = runtime.now()
+    lifetime = min(request.expires_in or account.max_token_lifetime, account.max_token_lifetime)
+    trust = None if facts.trust is None else facts.trust.expires_at
+    return Grantable(
+        event=Event.IMPERSONATE,
+        client=client,
+        subject=account,
+        audience=reach.audience,
+        granted=reach.granted,
+        issued_at=now,
+        expires_at=now + lifetime if trust is None else min(now + lifetime, trust),
+        epoch=client.epoch,
+        patterns=_texts(request.patterns),
+        inline_policies=() if request.policy_source is None else (request.policy_source,),
+        actor=Actor(user.id, user.account.id, user.type.value, user.name, request.display_name),
+        decision=decision,
+        decision_id=decision_id,
+        parent_id=record.id,
+        grant_id=record.grant_id,
+        session_id=record.session_id,
+        source_ip=request.source_ip,
+        stated_reason=request.reason,
+    )
+
+
+def _narrowed(
+    runtime: Runtime, client: Client, loaded: _Loaded, request: ExchangeRequest
+) -> Grantable:
+    """The same subject with less: fewer actions, fewer APIs, never a later end."""
+    record, principal = loaded.subject.record, loaded.subject.principal
+    before = record.limits
+    asked = request.patterns or ()
+    try:
+        require_held(asked, loaded.rights, before)
+        reach = reach_of(
+            principal.account.id,
+            loaded.rights,
+            before.narrowed(request.patterns, request.policy),
+            asked,
+            _named_or_kept(request, loaded, runtime),
+            loaded.catalogue,
+            _within(loaded, runtime),
+        )
+    except Refused as refused:
+        refused.subject = principal
+        raise
+    now = runtime.now()
+    expires_at = record.expires_at
+    if request.expires_in is not None:
+        expires_at = min(expires_at, now + request.expires_in)
+    inline = record.inline_policies
+    if request.policy_source is not None:
+        inline = (*inline, request.policy_source)
+    return Grantable(
+        event=Event.TOKEN_NARROW,
+        client=client,
+        subject=principal,
+        audience=reach.audience,
+        granted=reach.granted,
+        issued_at=now,
+        expires_at=expires_at,
+        epoch=client.epoch,
+        patterns=record.patterns if request.patterns is None else _texts(request.patterns),
+        inline_policies=inline,
+        actor=record.actor,
+        decision_id=record.decision_id,
+        parent_id=record.id,
+        grant_id=record.grant_id,
+        session_id=record.session_id,
+        auth_time=record.auth_time,
+        amr=record.amr,
+        source_ip=request.source_ip,
+        stated_reason=request.reason,
+    )
+
+
+def _named_or_kept(request: ExchangeRequest, loaded: _Loaded, runtime: Runtime) -> tuple[str, ...]:
+    """The APIs named; where none is, a token for the issuer stays one."""
+    named = products_named(request.apis, loaded.catalogue)
+    return named or ((IAM,) if _is_for_issuer(loaded, runtime) else ())
+
+
+def _within(loaded: _Loaded, runtime: Runtime) -> tuple[str, ...] | None:
+    """The products that the subject token confines the new one to; None for the issuer's own."""
+    if _is_for_issuer(loaded, runtime):
+        return None
+    audience = loaded.subject.record.audience
+    return tuple(
+        product.name
+        for product in loaded.catalogue.products.values()
+        if product.identifier in audience
+    )
+
+
+def _is_for_issuer(loaded: _Loaded, runtime: Runtime) -> bool:
+    return runtime.settings.issuer in loaded.subject.record.audience
+
+
+def _identifiers(client: Client, catalogue: Catalogue) -> frozenset[str]:
+    product = catalogue.products.get(client.product or "")
+    return frozenset() if product is None else frozenset({product.identifier})
+
+
+def _inline(request: ExchangeRequest) -> tuple[PolicyDocument, ...]:
+    return () if request.policy is None else (request.policy,)
+
+
+def _texts(patterns: tuple[ActionPattern, ...] | None) -> tuple[str, ...] | None:
+    return None if patterns is None else tuple(pattern.text for pattern in patterns)
+
+
+def catalogue(runtime: Runtime) -> Catalogue:
+    """The catalogue that an inline policy is checked against."""
+    with runtime.database.read() as connection:
+        return runtime.catalogue(connection)

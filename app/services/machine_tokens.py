@@ -1,0 +1,58 @@
+"""A service account's own token, for its client id and secret (RFC 6749 section 4.4)."""
+
+from __future__ import annotations
+
+from app.domain.catalogue import ActionPattern
+from app.domain.clients import Client
+from app.domain.events import Event
+from app.domain.limits import TokenLimits
+from app.services.apis import products_named, reach_of, require_held
+from app.services.issuing import Grantable
+from app.services.refusals import Refusal, Refused
+from app.services.runtime import Runtime
+from app.storage import policies
+
+
+def validate(
+    runtime: Runtime,
+    client: Client,
+    patterns: tuple[ActionPattern, ...] | None,
+    apis: tuple[str, ...],
+    source_ip: str | None,
+) -> Grantable:
+    """What the grant would authorize; `patterns` is None where no scope was sent.
+
+    Raises `Refused` where the client is no service account's, for an unknown API, and for a
+    scope that goes beyond the service account's policies.
+    """
+    account = client.service_account
+    if account is None:
+        raise Refused(
+            Refusal.UNAUTHORIZED_CLIENT, "only a service account's client may use this grant"
+        )
+    with runtime.database.read() as connection:
+        rights = policies.attached_to_service_account(connection, account.id)
+        catalogue = runtime.catalogue(connection, client.epoch)
+    asked = patterns or ()
+    require_held(asked, rights, TokenLimits())
+    reach = reach_of(
+        account.account.id,
+        rights,
+        TokenLimits(patterns),
+        asked,
+        products_named(apis, catalogue),
+        catalogue,
+    )
+    now = runtime.now()
+    return Grantable(
+        event=Event.TOKEN_ISSUE,
+        client=client,
+        subject=account,
+        audience=reach.audience,
+        granted=reach.granted,
+        issued_at=now,
+        expires_at=now + account.max_token_lifetime,
+        epoch=client.epoch,
+        patterns=None if patterns is None else tuple(pattern.text for pattern in patterns),
+        source_ip=source_ip,
+    )

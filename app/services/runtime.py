@@ -1,0 +1,84 @@
+"""What every service needs, in one value: the settings, and the outside world behind it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+from sqlalchemy import Connection
+
+from app.domain.catalogue import IAM, Catalogue
+from app.settings import Settings
+from app.storage import epoch, products
+from app.storage.database import Database, StoreUnavailable
+from app.tokens.checker import TokenChecker
+from app.tokens.issuer import TokenIssuer
+from app.tokens.keyring import KeyRing
+from app.tokens.secrets import PasswordHasher, SecretHasher, new_identifier, new_secret
+
+__all__ = ["Runtime", "StaleFacts", "StoreUnavailable"]
+
+RandomBytes = Callable[[int], bytes]
+
+
+class StaleFacts(RuntimeError):
+    """An administrative write came between reading and committing: do the request again."""
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """A running Crossroot. `clock` gives epoch seconds; `ring` the keys of this moment."""
+
+    settings: Settings
+    clock: Callable[[], float]
+    random_bytes: RandomBytes
+    database: Database
+    ring: Callable[[], KeyRing]
+    issuer: TokenIssuer
+    checker: TokenChecker
+    secrets: SecretHasher
+    passwords: PasswordHasher
+    _catalogue: _CatalogueCache = field(default_factory=lambda: _CatalogueCache(), repr=False)
+
+    def now(self) -> int:
+        """Whole epoch seconds."""
+        return int(self.clock())
+
+    def new_id(self) -> str:
+        """A random UUID."""
+        return new_identifier(self.random_bytes)
+
+    def new_secret(self) -> str:
+        """256 random bits as text of ``A-Za-z0-9-_``."""
+        return new_secret(self.random_bytes)
+
+    def catalogue(self, connection: Connection, known_epoch: int | None = None) -> Catalogue:
+        """The products in force; read again only when an administrative write came by."""
+        value = epoch.current(connection) if known_epoch is None else known_epoch
+        return self._catalogue.get(connection, value, self.settings.issuer)
+
+
+class _CatalogueCache:
+    """The catalogue of the newest epoch that this process has seen."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._held: tuple[int, Catalogue] | None = None
+
+    def get(self, connection: Connection, value: int, issuer: str) -> Catalogue:
+        held = self._held
+        if held is not None and held[0] == value:
+            return held[1]
+        catalogue = _with_issuer(products.load(connection), issuer)
+        with self._lock:
+            self._held = (value, catalogue)
+        return catalogue
+
+
+def _with_issuer(catalogue: Catalogue, issuer: str) -> Catalogue:
+    """The issuer's own API is stored without an identifier: it is the issuer itself."""
+    return Catalogue.of(
+        replace(product, identifier=issuer) if product.name == IAM else product
+        for product in catalogue.products.values()
+    )

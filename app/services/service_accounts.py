@@ -1,0 +1,188 @@
+"""Service accounts: their secrets, and whom they trust."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection
+
+from app.domain.clients import Client, ClientKind
+from app.domain.conditions import Condition, parse_condition
+from app.domain.events import Event
+from app.domain.impersonation import TrustedRelationship
+from app.domain.principals import (
+    DEFAULT_TOKEN_LIFETIME,
+    MAX_TOKEN_LIFETIME,
+    MIN_TOKEN_LIFETIME,
+    ServiceAccount,
+    is_account_id,
+    is_name,
+)
+from app.domain.problems import InvalidDocument, Problem
+from app.services import audit as audit_service
+from app.services.administration import Conflict, NotFound, change, require
+from app.services.runtime import Runtime
+from app.storage import accounts, clients, service_accounts
+
+CLIENT_SECRET = "client-secret"
+_GRANTS = ("client_credentials", "urn:ietf:params:oauth:grant-type:token-exchange")
+
+
+@dataclass(frozen=True, slots=True)
+class NewServiceAccount:
+    """`client_secret` is shown this once: only its keyed hash is kept."""
+
+    account: ServiceAccount
+    client_id: str
+    client_secret: str
+
+
+def create(
+    runtime: Runtime,
+    account_id: str,
+    name: str,
+    description: str = "",
+    max_token_lifetime: int = DEFAULT_TOKEN_LIFETIME,
+) -> NewServiceAccount:
+    """Create a service account with its client and first secret. Raises `AdministrationError`."""
+    require(is_name(name), "a name is 1 to 50 of A-Z a-z 0-9 . _ - and space")
+    require(len(description) <= 256, "a description has at most 256 characters")
+    require(
+        MIN_TOKEN_LIFETIME <= max_token_lifetime <= MAX_TOKEN_LIFETIME,
+        f"a token lifetime is {MIN_TOKEN_LIFETIME} to {MAX_TOKEN_LIFETIME} seconds",
+    )
+    secret, now = runtime.new_secret(), runtime.now()
+
+    def write(connection: Connection) -> NewServiceAccount:
+        root = accounts.find_root(connection, account_id)
+        if root is None:
+            raise NotFound(f"there is no root account {account_id}")
+        if service_accounts.find_id_by_name(connection, account_id, name) is not None:
+            raise Conflict(f"account {account_id} has a service account {name} already")
+        account = ServiceAccount(
+            f"sa-{runtime.new_id()}", name, root.account, True, max_token_lifetime
+        )
+        client = Client(
+            id=runtime.new_id(),
+            kind=ClientKind.SERVICE_ACCOUNT,
+            name=name,
+            account_id=account_id,
+            grant_types=_GRANTS,
+            service_account=account,
+        )
+        service_accounts.add(connection, account, now, description)
+        clients.add(connection, client, now)
+        add_secret(runtime, connection, client.id, secret)
+        audit_service.write_by_operator(
+            runtime, connection, Event.SERVICE_ACCOUNT_CREATE, account_id, str(account.vrn)
+        )
+        return NewServiceAccount(account, client.id, secret)
+
+    return change(runtime, write)
+
+
+def add_secret(runtime: Runtime, connection: Connection, client_id: str, secret: str) -> None:
+    """Keep the keyed hash of a client's new secret."""
+    digest = runtime.secrets.hash(secret, CLIENT_SECRET)
+    clients.add_secret(connection, runtime.new_id(), client_id, digest, runtime.now())
+
+
+def replace_secret(runtime: Runtime, service_account_id: str) -> str:
+    """Replace all secrets by a new one, which is returned this once. Raises `NotFound`."""
+    secret = runtime.new_secret()
+
+    def write(connection: Connection) -> str:
+        account = _require(connection, service_account_id)
+        client_id = clients.find_id_of_service_account(connection, service_account_id)
+        if client_id is None:
+            raise NotFound(f"service account {service_account_id} has no client")
+        clients.remove_secrets(connection, client_id)
+        add_secret(runtime, connection, client_id, secret)
+        audit_service.write_by_operator(
+            runtime, connection, Event.SECRET_CREATE, account.account.id, str(account.vrn)
+        )
+        return secret
+
+    return change(runtime, write)
+
+
+def add_trust(
+    runtime: Runtime,
+    service_account_id: str,
+    trusted_account_id: str,
+    condition: dict[str, Any] | None = None,
+    expires_at: int | None = None,
+) -> TrustedRelationship:
+    """Let the users of another root account ask to impersonate. Raises `AdministrationError`.
+
+    `expires_at` is in epoch seconds. Whether the other account exists is not said.
+    """
+    require(is_account_id(trusted_account_id), "an account id is 1 to 20 digits")
+    require(expires_at is None or expires_at > runtime.now(), "the expiry has to lie in the future")
+    trust = TrustedRelationship(
+        runtime.new_id(), 1, trusted_account_id, _condition(condition), expires_at
+    )
+
+    def write(connection: Connection) -> TrustedRelationship:
+        account = _require(connection, service_account_id)
+        require(
+            trusted_account_id != account.account.id,
+            "a service account need not trust its own account",
+        )
+        present = service_accounts.find_with_trust(
+            connection, service_account_id, trusted_account_id
+        )[1]
+        if present is not None:
+            raise Conflict(f"{service_account_id} trusts account {trusted_account_id} already")
+        service_accounts.add_trust(connection, service_account_id, trust, runtime.now())
+        _record_trust(runtime, connection, Event.TRUST_ADD, account, trusted_account_id)
+        return trust
+
+    return change(runtime, write)
+
+
+def remove_trust(runtime: Runtime, service_account_id: str, trusted_account_id: str) -> None:
+    """End a trusted relationship; the next exchange is refused. Raises `NotFound`."""
+
+    def write(connection: Connection) -> None:
+        account = _require(connection, service_account_id)
+        removed = service_accounts.remove_trust(connection, service_account_id, trusted_account_id)
+        if removed is None:
+            raise NotFound(f"{service_account_id} does not trust account {trusted_account_id}")
+        _record_trust(runtime, connection, Event.TRUST_REMOVE, account, trusted_account_id)
+
+    change(runtime, write)
+
+
+def _condition(source: dict[str, Any] | None) -> Condition | None:
+    if source is None:
+        return None
+    problems: list[Problem] = []
+    condition = parse_condition(source, "condition", problems)
+    require(not problems, str(InvalidDocument(problems)))
+    return condition
+
+
+def _require(connection: Connection, service_account_id: str) -> ServiceAccount:
+    account = service_accounts.find(connection, service_account_id)
+    if account is None:
+        raise NotFound(f"there is no service account {service_account_id}")
+    return account
+
+
+def _record_trust(
+    runtime: Runtime,
+    connection: Connection,
+    event: Event,
+    account: ServiceAccount,
+    trusted_account_id: str,
+) -> None:
+    audit_service.write_by_operator(
+        runtime,
+        connection,
+        event,
+        account.account.id,
+        str(account.vrn),
+        trusted_account_id=trusted_account_id,
+    )

@@ -1,0 +1,159 @@
+"""Signing in: a browser proves who sits before it, once, and gets a session.
+
+Every cause of failure takes the same path and the same work (one look-up, one password hash),
+and gives the same answer.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+
+from app.domain.events import Event
+from app.domain.principals import IamUser, PrincipalType, RootUser, is_active
+from app.services import audit as audit_service
+from app.services import principals
+from app.services.runtime import Runtime
+from app.storage import accounts, audit, sessions, tokens
+from app.storage.accounts import Credentials
+from app.storage.audit import AuditEvent
+from app.storage.sessions import SignInSession
+
+_SESSION = "session"
+_CSRF = "csrf"
+#: What RFC 8176 calls a password.
+_PASSWORD = ("pwd",)
+
+
+@dataclass(frozen=True, slots=True)
+class SignInForm:
+    """The sign-in form: `username` counts only where an IAM user signs in."""
+
+    kind: str
+    root_email: str
+    username: str
+    password: str
+
+
+@dataclass(frozen=True, slots=True)
+class SignedIn:
+    """A session and the user behind it."""
+
+    session: SignInSession
+    user: RootUser | IamUser
+
+
+@dataclass(frozen=True, slots=True)
+class NewSession:
+    """`cookie` is the session's secret: it goes to the browser and is not kept."""
+
+    signed_in: SignedIn
+    cookie: str
+
+
+def sign_in(runtime: Runtime, form: SignInForm, source_ip: str | None) -> NewSession | None:
+    """Check the credentials. None means no, for whatever cause; the failure is counted."""
+    with runtime.database.read() as connection:
+        found = _find(connection, form)
+    matches = runtime.passwords.verify(
+        form.password, None if found is None else found.password_hash
+    )
+    if found is None or not matches or not is_active(found.user):
+        audit_service.count_failure(runtime, f"sign-in:{_kind(form)}")
+        return None
+    return _start(runtime, found.user, source_ip)
+
+
+def _find(connection: Connection, form: SignInForm) -> Credentials | None:
+    if form.kind == "root":
+        return accounts.find_root_by_email(connection, form.root_email)
+    return accounts.find_user_by_name(connection, form.root_email, form.username)
+
+
+def _kind(form: SignInForm) -> str:
+    return "root" if form.kind == "root" else "iam"
+
+
+def _start(runtime: Runtime, user: RootUser | IamUser, source_ip: str | None) -> NewSession:
+    now = runtime.now()
+    cookie = runtime.new_secret()
+    session = SignInSession(
+        id=runtime.new_id(),
+        user_type=user.type.value,
+        user_id=user.id,
+        account_id=user.account.id,
+        auth_time=now,
+        expires_at=now + runtime.settings.session_lifetime,
+        amr=_PASSWORD,
+    )
+    event = AuditEvent(
+        id=runtime.new_id(),
+        at=runtime.clock(),
+        event=Event.SIGN_IN,
+        source_ip=source_ip,
+        detail={"session_id": session.id},
+        **audit_service.by_principal(user),
+    )
+
+    def write(connection: Connection) -> None:
+        sessions.add(connection, session, runtime.secrets.hash(cookie, _SESSION))
+        audit.add(connection, event)
+
+    runtime.database.write(write)
+    return NewSession(SignedIn(session, user), cookie)
+
+
+def session_of(runtime: Runtime, cookie: str | None) -> SignedIn | None:
+    """The live session behind a cookie, its user still enabled; else None."""
+    if not cookie:
+        return None
+    with runtime.database.read() as connection:
+        session = sessions.find(connection, runtime.secrets.hash(cookie, _SESSION))
+        return signed_in(runtime, connection, session)
+
+
+def signed_in(
+    runtime: Runtime, connection: Connection, session: SignInSession | None
+) -> SignedIn | None:
+    """The session with its user, if it goes on and the user is enabled."""
+    if session is None or session.ended_at is not None:
+        return None
+    if session.expires_at <= runtime.clock():
+        return None
+    user = principals.find(connection, session.user_type, session.user_id)
+    if not isinstance(user, RootUser | IamUser) or not is_active(user):
+        return None
+    return SignedIn(session, user)
+
+
+def sign_out(runtime: Runtime, signed_in_as: SignedIn) -> None:
+    """End the session and everything that came of it."""
+    session, now = signed_in_as.session, runtime.now()
+    event = AuditEvent(
+        id=runtime.new_id(),
+        at=runtime.clock(),
+        event=Event.SIGN_OUT,
+        detail={"session_id": session.id},
+        **audit_service.by_principal(signed_in_as.user),
+    )
+
+    def write(connection: Connection) -> None:
+        if sessions.end(connection, session.id, now):
+            tokens.revoke_session(connection, session.id, now)
+            audit.add(connection, event)
+
+    runtime.database.write(write)
+
+
+def csrf_token(runtime: Runtime, *binding: str) -> str:
+    """A form token that only the browser with this cookie can send, for this form alone."""
+    return runtime.secrets.hash("\0".join(binding), _CSRF)
+
+
+def csrf_matches(runtime: Runtime, token: str, *binding: str) -> bool:
+    return runtime.secrets.matches("\0".join(binding), token, _CSRF)
+
+
+def is_root(user: RootUser | IamUser) -> bool:
+    return user.type is PrincipalType.ROOT_USER

@@ -1,0 +1,79 @@
+"""A token of ours that somebody presents: is it live, whose is it, what may it be used for?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+
+from app.domain.clients import Client, ClientKind
+from app.domain.policy import AttachedPolicy
+from app.domain.principals import Actor, Principal, PrincipalType, is_active
+from app.services import principals
+from app.services.runtime import Runtime
+from app.storage import tokens
+from app.storage.tokens import TokenRecord
+from app.tokens.checker import TokenRejected
+
+
+@dataclass(frozen=True, slots=True)
+class LiveToken:
+    """A token that holds at this moment, with the principal that it speaks for."""
+
+    record: TokenRecord
+    principal: Principal
+
+    @property
+    def actor(self) -> Actor | None:
+        return self.record.actor
+
+
+def find_live(runtime: Runtime, connection: Connection, token: str) -> LiveToken | None:
+    """The token behind a string, or None: forged, expired, revoked, or of somebody disabled.
+
+    A token that is acted through ends with its actor as well as with its subject.
+    """
+    try:
+        claims = runtime.checker.check_access_token(token, runtime.clock())
+    except TokenRejected:
+        return None
+    record = tokens.find(connection, claims["jti"])
+    if record is None or record.revoked_at is not None:
+        return None
+    # Our own clock wrote the expiry: no leeway is owed here.
+    if record.expires_at <= runtime.clock():
+        return None
+    principal = principals.find(connection, record.subject_type, record.subject_id)
+    if principal is None or not is_active(principal):
+        return None
+    if record.actor is not None and not _is_active_actor(connection, record.actor):
+        return None
+    return LiveToken(record, principal)
+
+
+def _is_active_actor(connection: Connection, actor: Actor) -> bool:
+    found = principals.find(connection, actor.user_type, actor.subject)
+    return found is not None and is_active(found)
+
+
+def may_be_presented_by(token: TokenRecord, client: Client, identifiers: frozenset[str]) -> bool:
+    """Whether this client may hand the token in.
+
+    It is the client that the token was issued to, or a confidential client registered for a
+    product that the token is for; `identifiers` are those of the client's product.
+    """
+    if token.client_id == client.id:
+        return True
+    return (
+        client.kind is ClientKind.PRODUCT
+        and not client.is_public
+        and not identifiers.isdisjoint(token.audience)
+    )
+
+
+def policies_of(connection: Connection, token: LiveToken) -> tuple[AttachedPolicy, ...]:
+    return principals.policies_of(connection, token.principal)
+
+
+def is_user_token(token: LiveToken) -> bool:
+    return token.principal.type is not PrincipalType.SERVICE_ACCOUNT

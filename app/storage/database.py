@@ -1,0 +1,113 @@
+"""The store: one engine, read transactions and write transactions.
+
+SQLite by default. Every connection gets foreign keys, WAL, a full sync at commit (what was
+acknowledged survives a power cut) and a bounded wait for the write lock. A write transaction
+takes that lock at its start, so that it never fails half-way for having read first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+from flask import Flask
+from flask_sqlalchemy import SQLAlchemy
+from sqlalchemy import BigInteger, Connection, Engine, MetaData, event
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import DeclarativeBase, registry
+
+_NAMES = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_name)s",
+    "pk": "pk_%(table_name)s",
+}
+_LOCK_WAIT_MS = 10_000
+
+Result = TypeVar("Result")
+
+
+class Base(DeclarativeBase):
+    """All tables. Constraints are named, so that a migration can speak of them."""
+
+    # Epoch seconds outgrow 32 bits in 2038.
+    registry = registry(
+        metadata=MetaData(naming_convention=_NAMES), type_annotation_map={int: BigInteger()}
+    )
+
+
+db = SQLAlchemy(model_class=Base)
+
+
+class StoreUnavailable(RuntimeError):
+    """The store did not take or give what was asked; nothing was written."""
+
+
+def configure(app: Flask, url: str) -> Database:
+    """Bind the Flask app to the store at `url`, making the folder of a SQLite file first."""
+    path = make_url(url)
+    options: dict[str, Any] = {"pool_pre_ping": path.get_backend_name() != "sqlite"}
+    if path.get_backend_name() == "sqlite" and path.database not in (None, "", ":memory:"):
+        file = Path(str(path.database)).absolute()
+        file.parent.mkdir(parents=True, exist_ok=True)
+        url = path.set(database=str(file)).render_as_string(hide_password=False)
+    app.config["SQLALCHEMY_DATABASE_URI"] = url
+    app.config["SQLALCHEMY_ENGINE_OPTIONS"] = options
+    db.init_app(app)
+    with app.app_context():
+        engine = db.engine
+    if engine.dialect.name == "sqlite":
+        _prepare_sqlite(engine)
+    return Database(engine)
+
+
+class Database:
+    """Transactions over one engine."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self._writing = engine.execution_options(crossroot_begin="BEGIN IMMEDIATE")
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A consistent view; nothing may be written. Raises `StoreUnavailable`."""
+        with _translated(), self.engine.connect() as connection:
+            yield connection
+
+    def write(self, work: Callable[[Connection], Result]) -> Result:
+        """Run `work` in one transaction: all of it is durable on return, or none of it is.
+
+        Raises `StoreUnavailable` where the store fails, and whatever `work` raises.
+        """
+        with _translated(), self._writing.begin() as connection:
+            return work(connection)
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """Floors above know one word for a store that fails."""
+    try:
+        yield
+    except DBAPIError as error:
+        raise StoreUnavailable(type(error.orig).__name__) from error
+
+
+def _prepare_sqlite(engine: Engine) -> None:
+    @event.listens_for(engine, "connect")
+    def _connect(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None  # we say BEGIN ourselves
+        cursor = connection.cursor()
+        cursor.execute("PRAGMA foreign_keys=ON")
+        cursor.execute(f"PRAGMA busy_timeout={_LOCK_WAIT_MS}")
+        cursor.execute("PRAGMA journal_mode=WAL")
+        cursor.execute("PRAGMA synchronous=FULL")
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        how = connection.get_execution_options().get("crossroot_begin", "BEGIN")
+        connection.exec_driver_sql(str(how))

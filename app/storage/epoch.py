@@ -1,0 +1,38 @@
+"""The epoch: one number that every administrative write counts up.
+
+A request reads it with its first statement and again where it commits. If it moved in
+between, the facts that the answer rests on may have changed, and the request is done again:
+a right that was taken away is never used after the taking was acknowledged.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection, select, update
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.storage.database import Base
+
+
+class EpochRow(Base):
+    __tablename__ = "epoch"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    value: Mapped[int]
+
+
+_READ = select(EpochRow.value).where(EpochRow.id == 1)
+CURRENT_EPOCH = _READ.scalar_subquery()
+
+
+def current(connection: Connection) -> int:
+    return int(connection.execute(_READ).scalar_one())
+
+
+def held(connection: Connection) -> int:
+    """Read the epoch in a write transaction, so that it cannot move before the commit."""
+    return int(connection.execute(_READ.with_for_update(read=True)).scalar_one())
+
+
+def advance(connection: Connection) -> None:
+    """Every administrative write calls this, in its own transaction."""
+    connection.execute(update(EpochRow).where(EpochRow.id == 1).values(value=EpochRow.value + 1))

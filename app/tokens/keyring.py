@@ -1,0 +1,305 @@
+"""The signing keys: next, active, retired, and what of them is published.
+
+On disk (``keys/``)::
+
+    next/<kid>.pem          published in the JWKS, so that caches know it; does not sign yet
+    active/<kid>.pem        signs; of several for one algorithm the newest does
+    retired/<kid>.pub.pem   the public half alone: old tokens still verify, nothing can be signed
+
+The kid is the RFC 7638 SHA-256 thumbprint of the public key. A ring is read as a whole, is valid
+as a whole, and never changes; ``LiveKeyRing`` swaps in a new one when the folders change.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from joserfc.jwk import ECKey, OKPKey, RSAKey
+
+from app.tokens.key_files import (
+    KeyRingError,
+    PrivateKey,
+    PublicKey,
+    check_folder,
+    format_private_key,
+    key_paths,
+    make_folder,
+    parse_key,
+    read_private_text,
+    write_private_text,
+)
+
+__all__ = [
+    "ALGORITHMS",
+    "KeyRing",
+    "KeyRingError",
+    "KeyState",
+    "LiveKeyRing",
+    "SigningKey",
+    "generate",
+]
+
+#: The algorithms that Crossroot signs with and accepts (RFC 7518 section 3.1, RFC 9864). No other
+#: list exists in this package.
+ALGORITHMS = ("ES256", "RS256", "Ed25519")
+
+RSA_BITS = 3072
+RSA_MINIMUM_BITS = 2048
+RELOAD_CHECK_SECONDS = 1.0
+
+KeyState = Literal["next", "active", "retired"]
+JoseKey = ECKey | RSAKey | OKPKey
+
+#: Folder, file ending and half, in the order in which a key travels. Reading in that order can't
+#: miss a key that is moved meanwhile; it may see it twice, and the later state counts.
+_FOLDERS: tuple[tuple[KeyState, str, bool], ...] = (
+    ("next", ".pem", True),
+    ("active", ".pem", True),
+    ("retired", ".pub.pem", False),
+)
+_STATES = tuple(state for state, _, _ in _FOLDERS)
+_PUBLISHED_ORDER: tuple[KeyState, ...] = ("active", "next", "retired")
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class SigningKey:
+    """One key of the ring. Only an active key holds its private half; neither half is shown.
+
+    ``created_at`` is in epoch seconds, ``alg`` one of ``ALGORITHMS``.
+    """
+
+    kid: str
+    alg: str
+    created_at: int
+    state: KeyState
+    public_key: JoseKey = field(repr=False, compare=False)
+    private_key: JoseKey | None = field(repr=False, compare=False)
+
+    @classmethod
+    def from_native(
+        cls, native: PrivateKey | PublicKey, created_at: int, state: KeyState
+    ) -> SigningKey:
+        """Wrap a key of the ``cryptography`` library.
+
+        Raises KeyRingError for a curve or size that is not signed with, and for an active key
+        without its private half.
+        """
+        alg, wrap = _algorithm_of(native)
+        public_native = native.public_key() if isinstance(native, PrivateKey) else native
+        public = wrap(public_native, public_native)
+        kid = public.thumbprint()
+        jwk = {**public.as_dict(), "use": "sig", "alg": alg, "kid": kid}
+        private = None
+        if state == "active":
+            if not isinstance(native, PrivateKey):
+                raise KeyRingError(f"active key {kid} lacks its private half, so it can't sign")
+            # Given the public JWK as its description, joserfc never exports the private half into
+            # a dict, and refuses any algorithm but this one by itself.
+            private = wrap(native, jwk)
+        return cls(kid, alg, created_at, state, wrap(public_native, jwk), private)
+
+    @classmethod
+    def create(cls, alg: str, created_at: int, state: KeyState = "active") -> SigningKey:
+        """A new key that lives in memory only, for tests and one-off processes."""
+        return cls.from_native(_new_native(alg), created_at, state)
+
+    def public_jwk(self) -> dict[str, Any]:
+        """The public half as a JWK (RFC 7517) with ``kid``, ``alg`` and ``use``."""
+        return dict(self.public_key.as_dict())
+
+
+def _algorithm_of(native: PrivateKey | PublicKey) -> tuple[str, Callable[..., JoseKey]]:
+    if isinstance(native, ed25519.Ed25519PrivateKey | ed25519.Ed25519PublicKey):
+        return "Ed25519", OKPKey
+    if isinstance(native, rsa.RSAPrivateKey | rsa.RSAPublicKey):
+        if native.key_size < RSA_MINIMUM_BITS:
+            raise KeyRingError(
+                f"the RSA key has {native.key_size} bits; at least {RSA_MINIMUM_BITS} are needed"
+            )
+        return "RS256", RSAKey
+    if native.curve.name != "secp256r1":
+        raise KeyRingError(f"the EC key is on curve {native.curve.name}; only P-256 is signed with")
+    return "ES256", ECKey
+
+
+def _new_native(alg: str) -> PrivateKey:
+    if alg == "ES256":
+        return ec.generate_private_key(ec.SECP256R1())
+    if alg == "RS256":
+        return rsa.generate_private_key(public_exponent=65537, key_size=RSA_BITS)
+    if alg == "Ed25519":
+        return ed25519.Ed25519PrivateKey.generate()
+    raise KeyRingError(f"unknown signing algorithm {alg!r}; choose one of {', '.join(ALGORITHMS)}")
+
+
+class KeyRing:
+    """All keys at one moment. Immutable, and safe to share between threads."""
+
+    def __init__(self, keys: Iterable[SigningKey]) -> None:
+        """Of two keys with one kid, as a crash in mid-rotation leaves them, the later state counts.
+
+        So a key that someone began to retire never signs again.
+        """
+        travelled = sorted(keys, key=lambda key: _STATES.index(key.state))
+        self._by_kid = {key.kid: key for key in travelled}
+        newest_first = sorted(
+            self._by_kid.values(), key=lambda key: (key.created_at, key.kid), reverse=True
+        )
+        # Signers first, for verifiers that take the first key that fits.
+        self.keys = tuple(sorted(newest_first, key=lambda key: _PUBLISHED_ORDER.index(key.state)))
+        self._signers: dict[str, SigningKey] = {}
+        for key in self.keys:
+            if key.state == "active":
+                self._signers.setdefault(key.alg, key)
+        self._jwks = tuple(key.public_jwk() for key in self.keys)
+        self._jwks_bytes = json.dumps(self.jwks(), separators=(",", ":")).encode("ascii")
+
+    @classmethod
+    def from_keys(cls, keys: Iterable[SigningKey]) -> KeyRing:
+        """A ring in memory, for tests: they never read ``keys/``."""
+        return cls(keys)
+
+    @classmethod
+    def load(cls, directory: Path) -> KeyRing:
+        """Read ``next/``, ``active/`` and ``retired/`` below ``directory``.
+
+        A missing folder is an empty one. Hidden files, such as what a crash in ``generate``
+        leaves behind, and files that don't end in ``.pem`` are no keys. Raises KeyRingError,
+        naming the file, for anything that ends in ``.pem`` and is not a good key in its place.
+        """
+        if not directory.is_dir():
+            raise KeyRingError(f"{directory} is not a folder; run: crossroot keys generate")
+        keys: list[SigningKey] = []
+        for state, ending, private in _FOLDERS:
+            for path in key_paths(directory / state):
+                try:
+                    text = read_private_text(path)
+                except FileNotFoundError:
+                    continue  # moved on since the folder was listed; its next folder comes next
+                native, created_at = parse_key(path, text, private=private)
+                try:
+                    key = SigningKey.from_native(native, created_at, state)
+                except KeyRingError as error:
+                    raise KeyRingError(f"{path}: {error}") from None
+                if path.name != key.kid + ending:
+                    raise KeyRingError(
+                        f"{path} is misnamed: this key's thumbprint asks for {key.kid}{ending}"
+                    )
+                keys.append(key)
+        return cls(keys)
+
+    @property
+    def algorithms(self) -> tuple[str, ...]:
+        """The algorithms that can sign now, for discovery."""
+        return tuple(alg for alg in ALGORITHMS if alg in self._signers)
+
+    def signer(self, alg: str) -> SigningKey:
+        """The newest active key of ``alg``. Raises KeyRingError when there is none."""
+        try:
+            return self._signers[alg]
+        except KeyError:
+            raise KeyRingError(
+                f"there is no active {alg} key; run: crossroot keys generate"
+            ) from None
+
+    def verification_key(self, kid: str) -> SigningKey | None:
+        """The key of that kid in any state, or None. A look-up in memory, whatever ``kid`` says."""
+        return self._by_kid.get(kid)
+
+    def jwks(self) -> dict[str, Any]:
+        """The published set (RFC 7517 section 5): public halves of all keys, signers first."""
+        return {"keys": [dict(jwk) for jwk in self._jwks]}
+
+    def jwks_bytes(self) -> bytes:
+        """The same as JSON, encoded once."""
+        return self._jwks_bytes
+
+    def __repr__(self) -> str:
+        return f"KeyRing({', '.join(f'{key.state} {key.alg} {key.kid}' for key in self.keys)})"
+
+
+def generate(
+    directory: Path, alg: str, now: float, state: Literal["next", "active"] = "next"
+) -> SigningKey:
+    """Make a key and store it; ``now`` in epoch seconds. Returns it as the ring will load it.
+
+    A crash leaves either no key or the whole key. Raises KeyRingError for an unknown algorithm
+    or when the file can't be written.
+    """
+    native = _new_native(alg)
+    key = SigningKey.from_native(native, int(now), state)
+    folder = directory / state
+    try:
+        make_folder(folder)
+        check_folder(folder)
+        path = folder / f"{key.kid}.pem"
+        write_private_text(path, format_private_key(native, key.created_at), replace=True)
+    except OSError as error:
+        raise KeyRingError(f"can't store a key in {folder} ({error.strerror})") from error
+    return key
+
+
+class LiveKeyRing:
+    """The ring of a directory that may change while the server runs.
+
+    Looks at the modification times of the three folders at most once a second by ``clock``
+    (seconds, any origin) and reads again when one moved. A reload that fails keeps the last good
+    ring, is logged once, and is tried again at the next look, since a ``chmod`` that repairs it
+    moves no folder's time.
+    """
+
+    def __init__(self, directory: Path, clock: Callable[[], float]) -> None:
+        """Raises KeyRingError when the directory can't be loaded: there is no last good ring."""
+        self._directory = directory
+        self._clock = clock
+        self._reloading = threading.Lock()
+        self._last_failure = ""
+        self._looked_at = clock()
+        # Taken before reading, so that a change during the read is seen at the next look.
+        self._stamp = self._folder_times()
+        self._ring = KeyRing.load(directory)
+
+    def current(self) -> KeyRing:
+        """The ring to use for one operation. Never raises and never waits for another thread."""
+        if self._is_due() and self._reloading.acquire(blocking=False):
+            try:
+                self._look()
+            finally:
+                self._reloading.release()
+        return self._ring
+
+    def _is_due(self) -> bool:
+        # A clock that was set back makes a look due, so that it can't stop them.
+        return not 0 <= self._clock() - self._looked_at < RELOAD_CHECK_SECONDS
+
+    def _look(self) -> None:
+        self._looked_at = self._clock()
+        stamp = self._folder_times()
+        if stamp == self._stamp and not self._last_failure:
+            return
+        try:
+            self._ring = KeyRing.load(self._directory)
+            self._last_failure = ""
+        except KeyRingError as error:
+            if str(error) != self._last_failure:
+                logger.warning("keys not reloaded, still using the previous ones: %s", error)
+            self._last_failure = str(error)
+        self._stamp = stamp
+
+    def _folder_times(self) -> tuple[int, ...]:
+        times = []
+        for state, _, _ in _FOLDERS:
+            try:
+                times.append((self._directory / state).stat().st_mtime_ns)
+            except OSError:
+                times.append(-1)
+        return tuple(times)
