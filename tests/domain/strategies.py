@@ -65,6 +65,15 @@ def contexts() -> st.SearchStrategy[dict[str, Value]]:
     return st.fixed_dictionaries({}, optional=optional)
 
 
+# A fresh sign-in with a second factor, from outside: most conditions hold.
+GOOD_CONTEXT: dict[str, Value] = {
+    "iam:MfaPresent": True,
+    "iam:AuthAge": 0,
+    "iam:PrincipalName": "System1",
+    "iam:SourceIp": "192.0.2.1",
+}
+
+
 def few(values: tuple[str, ...]) -> st.SearchStrategy[list[str]]:
     return st.lists(st.sampled_from(values), min_size=1, max_size=3)
 
@@ -124,17 +133,17 @@ def often_true() -> st.SearchStrategy[bool]:
     return st.sampled_from((True, True, True, True, False))
 
 
-def often(value: Any, others: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
-    """Mostly this value, so that enough situations come out as a yes."""
-    return st.sampled_from((True, True, False)).flatmap(
-        lambda usual: st.just(value) if usual else others
+def often(usual: st.SearchStrategy[Any], others: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    """Mostly the usual, so that enough situations come out as a yes."""
+    return st.sampled_from((True, True, True, False)).flatmap(
+        lambda wanted: usual if wanted else others
     )
 
 
 def callers() -> st.SearchStrategy[Principal]:
     usual = IamUser("user-1", "System1", RootAccount("1"))
     return often(
-        usual,
+        st.just(usual),
         st.builds(IamUser, st.just("user-1"), st.just("System1"), accounts(), often_true())
         | st.builds(RootUser, st.just("root"), accounts())
         | st.builds(ServiceAccount, st.just("sa-9"), st.just("robot"), accounts(), often_true()),
@@ -145,14 +154,16 @@ def service_accounts() -> st.SearchStrategy[ServiceAccount | None]:
     usual = ServiceAccount("sa-1", "robot", RootAccount("2"))
     ids = st.sampled_from(("sa-1", "x"))
     return often(
-        usual,
+        st.just(usual),
         st.none() | st.builds(ServiceAccount, ids, st.just("robot"), accounts(), often_true()),
     )
 
 
 def trusts() -> st.SearchStrategy[TrustedRelationship | None]:
+    plain = TrustedRelationship("trust-1", 1, "1")
+    wary = TrustedRelationship("trust-1", 1, "1", parsed_condition(CONDITIONS[0]), 101)
     return often(
-        TrustedRelationship("trust-1", 1, "1"),
+        st.sampled_from((plain, wary)),
         st.none()
         | st.builds(
             TrustedRelationship,
@@ -167,20 +178,31 @@ def trusts() -> st.SearchStrategy[TrustedRelationship | None]:
 
 def targets() -> st.SearchStrategy[Target]:
     ids = st.sampled_from(("sa-1", "x"))
-    return often(Target("sa-1", "2"), st.builds(Target, ids, st.none() | st.sampled_from(ACCOUNTS)))
+    return often(
+        st.sampled_from((Target("sa-1", "2"), Target("sa-1"))),
+        st.builds(Target, ids, st.none() | st.sampled_from(ACCOUNTS)),
+    )
+
+
+USUAL_ALLOW: dict[str, Any] = {
+    "effect": "allow",
+    "actions": ["iam:ImpersonateServiceAccount"],
+    "resources": ["iam::2:service-account/sa-1"],
+}
 
 
 def callers_policies() -> st.SearchStrategy[tuple[AttachedPolicy, ...]]:
     """Mostly with the one statement that reaches the usual service account."""
-    usual = {
-        "effect": "allow",
-        "actions": ["iam:ImpersonateServiceAccount"],
-        "resources": ["iam::2:service-account/sa-1"],
-    }
     others = st.lists(statements(), max_size=3)
     return st.builds(
-        lambda rows, helped: attach([usual, *rows] if helped else rows), others, often_true()
+        lambda rows, helped: attach([USUAL_ALLOW, *rows] if helped else rows), others, often_true()
     )
+
+
+def callers_limits() -> st.SearchStrategy[TokenLimits]:
+    patterns = (ActionPattern("vserver:*"), ActionPattern("iam:*"))
+    narrow = TokenLimits(patterns, (compiled([USUAL_ALLOW]),))
+    return often(st.sampled_from((TokenLimits(), narrow)), limits())
 
 
 def situations() -> st.SearchStrategy[Facts]:
@@ -192,8 +214,8 @@ def situations() -> st.SearchStrategy[Facts]:
         service_account=service_accounts(),
         trust=trusts(),
         policies=callers_policies(),
-        context=contexts(),
+        context=often(st.just(GOOD_CONTEXT), contexts()),
         now=st.just(100.0),
-        limits=often(TokenLimits(), limits()),
+        limits=callers_limits(),
         token_live=often_true(),
     )
