@@ -25,6 +25,7 @@ class Event(StrEnum):
     USER_CREATE = "iam-user:create"
     USER_UPDATE = "iam-user:update"
     USER_DELETE = "iam-user:delete"
+    PASSWORD_RESET = "user:password:reset"
     SERVICE_ACCOUNT_CREATE = "service-account:create"
     SERVICE_ACCOUNT_UPDATE = "service-account:update"
     SERVICE_ACCOUNT_DELETE = "service-account:delete"
@@ -38,6 +39,7 @@ class Event(StrEnum):
     POLICY_DETACH = "policy:detach"
     PRODUCT_ADD = "product:add"
     CLIENT_CREATE = "oauth-client:create"
+    CLIENT_SECRET_CREATE = "oauth-client:secret:create"
     KEY_GENERATE = "signing-key:generate"
 
 

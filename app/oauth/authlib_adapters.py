@@ -200,8 +200,17 @@ def check_authorization(
     """Client and redirect URI of an authorization request (RFC 6749 section 4.1.1).
 
     Raises `Unredirectable` until client and redirect URI are known to belong together, and
-    `AuthorizationError` after that.
+    `AuthorizationError` after that. What a client may have mistaken is checked here first:
+    Authlib quotes it in its errors, and fails where it holds a character that may not be quoted.
     """
+    redirect_uri = _redirect_uri(server, request.payload)
+    response_type = request.payload.response_type
+    if response_type is None:
+        message = "the parameter response_type is missing"
+        raise AuthorizationError(redirect_uri, "invalid_request", message)
+    if response_type not in CodeGrant.RESPONSE_TYPES:
+        message = "only the response_type code is supported"
+        raise AuthorizationError(redirect_uri, "unsupported_response_type", message)
     try:
         grant = server.get_consent_grant(request, user)
     except OAuth2Error as error:
@@ -213,6 +222,17 @@ def check_authorization(
     if client is None:
         raise Unredirectable("unknown client")
     return client.client, str(grant.redirect_uri)
+
+
+def _redirect_uri(server: ProtocolServer, payload: Payload) -> str:
+    """The redirect URI, known to be the client's own. Raises `Unredirectable`."""
+    client = server.query_client(payload.client_id or "")
+    if client is None:
+        raise Unredirectable("The client_id is missing, or nobody registered it here.")
+    uri = payload.redirect_uri or client.get_default_redirect_uri()
+    if uri is None or not client.check_redirect_uri(uri):
+        raise Unredirectable("The redirect_uri is missing, or this client did not register it.")
+    return str(uri)
 
 
 class AuthorizationError(Exception):

@@ -9,6 +9,8 @@ from flask import Response, jsonify
 
 from app.services.refusals import Refusal, Refused
 
+#: An answer need not repeat all that was wrong with a long request.
+_LONGEST_DESCRIPTION = 500
 NO_STORE = {"Cache-Control": "no-store", "Pragma": "no-cache"}
 
 
@@ -45,9 +47,10 @@ def error_body(refused: Refused) -> dict[str, Any]:
 
 
 def describable(message: str) -> str:
-    """A description in the characters that RFC 6749 section 5.2 allows."""
+    """A description in the characters that RFC 6749 section 5.2 allows, of bounded length."""
     plain = message.replace('"', "'").replace("\\", "/")
-    return "".join(c if " " <= c <= "~" else "?" for c in plain)
+    text = "".join(c if " " <= c <= "~" else "?" for c in plain)
+    return text if len(text) <= _LONGEST_DESCRIPTION else text[: _LONGEST_DESCRIPTION - 3] + "..."
 
 
 def error_response(refused: Refused) -> Response:

@@ -14,7 +14,14 @@ from app.domain.principals import (
     is_username,
 )
 from app.services import audit as audit_service
-from app.services.administration import Conflict, Invalid, NotFound, change, require
+from app.services.administration import (
+    Conflict,
+    Invalid,
+    NotFound,
+    change,
+    require,
+    require_account,
+)
 from app.services.runtime import Runtime
 from app.storage import accounts, sessions, tokens
 from app.tokens.secrets import PasswordRefused
@@ -102,6 +109,61 @@ def create_user(
         return user
 
     return change(runtime, write)
+
+
+def list_accounts(runtime: Runtime) -> list[RootUser]:
+    """All root accounts, each with its root user."""
+    with runtime.database.read() as connection:
+        return accounts.list_roots(connection)
+
+
+def find_account(runtime: Runtime, account_id: str) -> RootUser | None:
+    """A root account with its root user, disabled ones included."""
+    with runtime.database.read() as connection:
+        return accounts.find_root(connection, account_id)
+
+
+def list_users(runtime: Runtime, account_id: str) -> list[IamUser]:
+    """The IAM users of an account. Raises `NotFound`."""
+    with runtime.database.read() as connection:
+        require_account(connection, account_id)
+        return accounts.list_users(connection, account_id)
+
+
+def password_matches(runtime: Runtime, user: RootUser | IamUser, password: str) -> bool:
+    """Whether this is the user's password, as the sign-in page would find it."""
+    with runtime.database.read() as connection:
+        root = accounts.find_root(connection, user.account.id)
+        email = "" if root is None else root.email
+        if isinstance(user, RootUser):
+            found = accounts.find_root_by_email(connection, email)
+        else:
+            found = accounts.find_user_by_name(connection, email, user.username)
+    return runtime.passwords.verify(password, None if found is None else found.password_hash)
+
+
+def reset_password(runtime: Runtime, user: RootUser | IamUser, password: str) -> None:
+    """Give a user another password: what the old one opened ends. Raises `Invalid`."""
+    encoded = hash_password(runtime, password)
+
+    def write(connection: Connection) -> None:
+        if isinstance(user, RootUser):
+            accounts.set_root_password(connection, user.account.id, encoded)
+        else:
+            accounts.set_user_password(connection, user.id, encoded)
+        now = runtime.now()
+        sessions.end_user(connection, user.id, now)
+        ended = tokens.revoke_principal(connection, user.id, now)
+        audit_service.write_by_operator(
+            runtime,
+            connection,
+            Event.PASSWORD_RESET,
+            user.account.id,
+            f"{user.type.value}/{user.id}",
+            tokens_ended=ended,
+        )
+
+    change(runtime, write)
 
 
 def hash_password(runtime: Runtime, password: str) -> str:

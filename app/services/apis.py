@@ -78,7 +78,8 @@ def reach_of(
             raise Refused(Refusal.SCOPE_WIDENS, str(error)) from None
         if within is not None:
             products = tuple(name for name in products if name in within) or within
-    elif within is not None and not set(products) <= set(within):
+    if within is not None and not (products and set(products) <= set(within)):
+        # Without any product of its own left, it must not fall back to the issuer's.
         raise Refused(
             Refusal.API_WIDENS,
             "the subject token is for certain APIs only, and the new one may be for no other",

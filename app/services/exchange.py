@@ -24,6 +24,7 @@ from app.services.refusals import Refusal, Refused
 from app.services.runtime import Runtime
 from app.services.subject_tokens import LiveToken
 from app.storage import policies
+from app.storage.tokens import TokenRecord
 
 _BAD_SUBJECT_TOKEN = (
     "the subject token is not valid here: it must be a live access token of this issuer that was "
@@ -33,6 +34,9 @@ _NOT_A_USER = (
     "the subject token must be that of an IAM user: root users and service accounts "
     "cannot become a service account"
 )
+
+#: Each narrowing copies those before it.
+_MOST_INLINE_POLICIES = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +63,12 @@ class ExchangeRequest:
 
 @dataclass(frozen=True, slots=True)
 class _Loaded:
-    """All that was read, in one view of the store. `rights` are those of the new subject."""
+    """All that was read, in one view of the store. `rights` are those of the new subject.
 
+    `now` is from before the reading: whatever was valid then lasts beyond its whole second.
+    """
+
+    now: float
     subject: LiveToken
     rights: tuple[AttachedPolicy, ...]
     catalogue: Catalogue
@@ -81,6 +89,7 @@ def validate(runtime: Runtime, client: Client, request: ExchangeRequest) -> Gran
 
 def _load(runtime: Runtime, client: Client, request: ExchangeRequest) -> _Loaded:
     """Read everything, the same statements whether or not the target exists."""
+    now = runtime.clock()
     with runtime.database.read() as connection:
         catalogue = runtime.catalogue(connection, client.epoch)
         subject = subject_tokens.find_live(runtime, connection, request.subject_token)
@@ -90,7 +99,7 @@ def _load(runtime: Runtime, client: Client, request: ExchangeRequest) -> _Loaded
             raise Refused(Refusal.SUBJECT_TOKEN, _BAD_SUBJECT_TOKEN)
         if request.target is None:
             rights = subject_tokens.policies_of(connection, subject)
-            return _Loaded(subject, rights, catalogue)
+            return _Loaded(now, subject, rights, catalogue)
         if not isinstance(subject.principal, IamUser):
             raise Refused(Refusal.SUBJECT_TOKEN, _NOT_A_USER, subject=subject.principal)
         facts = impersonation.gather(
@@ -99,7 +108,7 @@ def _load(runtime: Runtime, client: Client, request: ExchangeRequest) -> _Loaded
             target=request.target,
             limits=subject.record.limits,
             circumstances=Circumstances(
-                now=runtime.clock(),
+                now=now,
                 source_ip=request.source_ip,
                 auth_time=subject.record.auth_time,
                 amr=subject.record.amr,
@@ -108,7 +117,7 @@ def _load(runtime: Runtime, client: Client, request: ExchangeRequest) -> _Loaded
             ),
         )
         rights = policies.attached_to_service_account(connection, request.target.service_account_id)
-        return _Loaded(subject, rights, catalogue, facts)
+        return _Loaded(now, subject, rights, catalogue, facts)
 
 
 def _impersonating(
@@ -157,9 +166,9 @@ def _as_service_account(
         asked,
         products_named(request.apis, loaded.catalogue),
         loaded.catalogue,
-        _within(loaded, runtime),
+        subject_tokens.products_within(runtime, record, loaded.catalogue),
     )
-    now = runtime.now()
+    now = int(loaded.now)
     lifetime = min(request.expires_in or account.max_token_lifetime, account.max_token_lifetime)
     trust = None if facts.trust is None else facts.trust.expires_at
     return Grantable(
@@ -173,6 +182,7 @@ def _as_service_account(
         epoch=client.epoch,
         patterns=_texts(request.patterns),
         inline_policies=() if request.policy_source is None else (request.policy_source,),
+        caller=user,
         actor=Actor(user.id, user.account.id, user.type.value, user.name, request.display_name),
         decision=decision,
         decision_id=decision_id,
@@ -189,29 +199,28 @@ def _narrowed(
 ) -> Grantable:
     """The same subject with less: fewer actions, fewer APIs, never a later end."""
     record, principal = loaded.subject.record, loaded.subject.principal
-    before = record.limits
+    before = subject_tokens.limits_as_read(runtime, record)
     asked = request.patterns or ()
     try:
         require_held(asked, loaded.rights, before)
+        after = before.narrowed(request.patterns, request.policy)
+        inline = _inline_kept(record, request)
         reach = reach_of(
             principal.account.id,
             loaded.rights,
-            before.narrowed(request.patterns, request.policy),
+            after,
             asked,
             _named_or_kept(request, loaded, runtime),
             loaded.catalogue,
-            _within(loaded, runtime),
+            subject_tokens.products_within(runtime, record, loaded.catalogue),
         )
     except Refused as refused:
         refused.subject = principal
         raise
-    now = runtime.now()
+    now = int(loaded.now)
     expires_at = record.expires_at
     if request.expires_in is not None:
         expires_at = min(expires_at, now + request.expires_in)
-    inline = record.inline_policies
-    if request.policy_source is not None:
-        inline = (*inline, request.policy_source)
     return Grantable(
         event=Event.TOKEN_NARROW,
         client=client,
@@ -221,7 +230,7 @@ def _narrowed(
         issued_at=now,
         expires_at=expires_at,
         epoch=client.epoch,
-        patterns=record.patterns if request.patterns is None else _texts(request.patterns),
+        patterns=_texts(after.patterns),
         inline_policies=inline,
         actor=record.actor,
         decision_id=record.decision_id,
@@ -235,26 +244,23 @@ def _narrowed(
     )
 
 
+def _inline_kept(record: TokenRecord, request: ExchangeRequest) -> tuple[dict[str, Any], ...]:
+    """All inline policies of the subject token, and the new one. Raises `Refused`."""
+    kept, new = record.inline_policies, request.policy_source
+    if new is None or new in kept:
+        return kept
+    if len(kept) >= _MOST_INLINE_POLICIES:
+        raise Refused(
+            Refusal.MALFORMED_REQUEST,
+            f"the subject token has {_MOST_INLINE_POLICIES} inline policies, which is the most",
+        )
+    return (*kept, new)
+
+
 def _named_or_kept(request: ExchangeRequest, loaded: _Loaded, runtime: Runtime) -> tuple[str, ...]:
     """The APIs named; where none is, a token for the issuer stays one."""
     named = products_named(request.apis, loaded.catalogue)
-    return named or ((IAM,) if _is_for_issuer(loaded, runtime) else ())
-
-
-def _within(loaded: _Loaded, runtime: Runtime) -> tuple[str, ...] | None:
-    """The products that the subject token confines the new one to; None for the issuer's own."""
-    if _is_for_issuer(loaded, runtime):
-        return None
-    audience = loaded.subject.record.audience
-    return tuple(
-        product.name
-        for product in loaded.catalogue.products.values()
-        if product.identifier in audience
-    )
-
-
-def _is_for_issuer(loaded: _Loaded, runtime: Runtime) -> bool:
-    return runtime.settings.issuer in loaded.subject.record.audience
+    return named or ((IAM,) if subject_tokens.is_for_issuer(runtime, loaded.subject.record) else ())
 
 
 def _identifiers(client: Client, catalogue: Catalogue) -> frozenset[str]:

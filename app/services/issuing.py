@@ -16,7 +16,7 @@ from sqlalchemy import Connection
 from app.domain.clients import Client
 from app.domain.events import Event
 from app.domain.impersonation import Decision
-from app.domain.principals import Actor, Principal
+from app.domain.principals import Actor, Principal, ServiceAccount
 from app.domain.scopes import GrantedScope
 from app.services import audit as audit_service
 from app.services.refusals import Refusal, Refused
@@ -25,6 +25,7 @@ from app.storage import audit, epoch, tokens
 from app.storage.audit import AuditEvent
 from app.storage.tokens import TokenRecord
 from app.tokens.claims import access_token_claims, id_token_claims
+from app.tokens.issuer import TokenTooLarge
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,7 @@ class Grantable:
 
     `patterns` and `inline_policies` are the limits that the token keeps; `consume` uses up what
     was redeemed, in the transaction that records the token; `epoch` is the state of the store
-    that all of this was read in.
+    that all of this was read in. `caller` is who asked, where the token speaks for another.
     """
 
     event: Event
@@ -56,6 +57,7 @@ class Grantable:
     patterns: tuple[str, ...] | None = None
     inline_policies: tuple[dict[str, Any], ...] = ()
     identity_scopes: tuple[str, ...] = ()
+    caller: Principal | None = None
     actor: Actor | None = None
     decision: Decision | None = None
     decision_id: str | None = None
@@ -89,25 +91,11 @@ class IssuedToken:
 def issue(runtime: Runtime, grantable: Grantable) -> IssuedToken:
     """Sign and record. Raises `StaleFacts`, `Refused` or `StoreUnavailable`; then none is out."""
     token = _record_of(runtime, grantable)
-    access_token = runtime.issuer.sign_access_token(
-        access_token_claims(
-            issuer=runtime.settings.issuer,
-            subject=token.subject_id,
-            audience=token.audience,
-            client_id=token.client_id,
-            account_id=token.account_id,
-            user_type=token.subject_type,
-            issued_at=token.issued_at,
-            expires_at=token.expires_at,
-            token_id=token.id,
-            scope=token.scope,
-            evaluate=token.evaluate,
-            actor=None if token.actor is None else token.actor.claim(),
-            decision_id=token.decision_id,
-            auth_time=token.auth_time,
-            amr=token.amr,
-        )
-    )
+    try:
+        access_token = _sign_access_token(runtime, token)
+    except TokenTooLarge:
+        message = "the token would be too long for a header: ask for fewer scopes or APIs"
+        raise _refused(grantable, Refusal.MALFORMED_SCOPE, message) from None
     id_token = _sign_id_token(runtime, grantable, access_token)
     event = _audit_event(runtime, grantable, token)
 
@@ -115,7 +103,8 @@ def issue(runtime: Runtime, grantable: Grantable) -> IssuedToken:
         if epoch.held(connection) != grantable.epoch:
             raise StaleFacts
         if token.parent_id is not None and tokens.is_revoked(connection, token.parent_id):
-            raise Refused(Refusal.SUBJECT_TOKEN, "the subject token is not valid here")
+            message = "the subject token is not valid here"
+            raise _refused(grantable, Refusal.SUBJECT_TOKEN, message)
         if grantable.consume is not None:
             grantable.consume(connection)
         tokens.add(connection, token)
@@ -123,6 +112,15 @@ def issue(runtime: Runtime, grantable: Grantable) -> IssuedToken:
 
     runtime.database.write(commit)
     return IssuedToken(access_token, token.expires_at - token.issued_at, token.scope, id_token)
+
+
+def _refused(grantable: Grantable, refusal: Refusal, message: str) -> Refused:
+    """A refusal after the decision: it carries the decision's id, and its row who asked."""
+    refused = Refused(refusal, message, subject=grantable.caller or grantable.subject)
+    if grantable.decision is not None and isinstance(grantable.subject, ServiceAccount):
+        refused.decision_id = grantable.decision_id
+        refused.accepted = (grantable.subject, grantable.decision)
+    return refused
 
 
 def _record_of(runtime: Runtime, grantable: Grantable) -> TokenRecord:
@@ -146,6 +144,28 @@ def _record_of(runtime: Runtime, grantable: Grantable) -> TokenRecord:
         session_id=grantable.session_id,
         auth_time=grantable.auth_time,
         amr=grantable.amr,
+    )
+
+
+def _sign_access_token(runtime: Runtime, token: TokenRecord) -> str:
+    return runtime.issuer.sign_access_token(
+        access_token_claims(
+            issuer=runtime.settings.issuer,
+            subject=token.subject_id,
+            audience=token.audience,
+            client_id=token.client_id,
+            account_id=token.account_id,
+            user_type=token.subject_type,
+            issued_at=token.issued_at,
+            expires_at=token.expires_at,
+            token_id=token.id,
+            scope=token.scope,
+            evaluate=token.evaluate,
+            actor=None if token.actor is None else token.actor.claim(),
+            decision_id=token.decision_id,
+            auth_time=token.auth_time,
+            amr=token.amr,
+        )
     )
 
 

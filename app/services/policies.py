@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from app.domain.documents import compile_document
 from app.domain.events import Event
-from app.domain.principals import is_name
+from app.domain.principals import PrincipalType, is_name
 from app.domain.problems import InvalidDocument
 from app.services import audit as audit_service
 from app.services import principals
@@ -22,6 +22,10 @@ from app.services.administration import (
 )
 from app.services.runtime import Runtime
 from app.storage import policies
+from app.storage.policies import PolicySummary
+
+#: A root user may do everything in its account as it is.
+_ATTACHABLE = (PrincipalType.IAM_USER, PrincipalType.SERVICE_ACCOUNT)
 
 
 def create(
@@ -33,6 +37,7 @@ def create(
 ) -> str:
     """Write a customer policy. Returns its id. Raises `AdministrationError`."""
     require(is_name(name), "a name is 1 to 50 of A-Z a-z 0-9 . _ - and space")
+    require(len(description) <= 256, "a description has at most 256 characters")
     policy_id = runtime.new_id()
 
     def write(connection: Connection) -> str:
@@ -58,8 +63,18 @@ def find(runtime: Runtime, account_id: str, name_or_id: str) -> str | None:
         return policies.find_id(connection, account_id, name_or_id)
 
 
+def list_usable(runtime: Runtime, account_id: str) -> list[PolicySummary]:
+    """The policies that an account may attach. Raises `NotFound`."""
+    with runtime.database.read() as connection:
+        require_account(connection, account_id)
+        return policies.list_usable(connection, account_id)
+
+
 def attach(runtime: Runtime, policy: str, principal_type: str, principal_id: str) -> bool:
-    """Attach a policy, named or by id. Returns whether it was not before. Raises `NotFound`."""
+    """Attach a policy, named or by id, to an IAM user or a service account.
+
+    Returns whether it was not attached before. Raises `AdministrationError`.
+    """
 
     def write(connection: Connection) -> bool:
         account_id, policy_id = _resolve(connection, policy, principal_type, principal_id)
@@ -88,6 +103,9 @@ def _resolve(
     connection: Connection, policy: str, principal_type: str, principal_id: str
 ) -> tuple[str, str]:
     """The principal's account, and the id of the policy as that account knows it."""
+    require(
+        principal_type in _ATTACHABLE, "a policy is attached to an iam-user or a service-account"
+    )
     principal = principals.find(connection, principal_type, principal_id)
     if principal is None:
         raise NotFound(f"there is no {principal_type} {principal_id}")

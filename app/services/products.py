@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import tomllib
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from sqlalchemy import Connection
@@ -15,7 +16,7 @@ from app.domain.clients import Client, ClientKind
 from app.domain.documents import compile_document
 from app.domain.events import Event
 from app.services import audit as audit_service
-from app.services.administration import Conflict, Invalid, change
+from app.services.administration import Conflict, Invalid, NotFound, change
 from app.services.runtime import Runtime
 from app.services.service_accounts import add_secret
 from app.storage import clients, policies, products
@@ -30,7 +31,7 @@ class _ActionEntry(BaseModel):
 
     name: str = Field(pattern=r"^[A-Z][A-Za-z0-9]{0,63}$")
     label: Label
-    resources: tuple[str, ...] = ()
+    resources: tuple[Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,63}$")], ...] = ()
 
 
 class ProductFile(BaseModel):
@@ -49,6 +50,15 @@ class ProductFile(BaseModel):
         """RFC 8707 section 2: an absolute URI without fragment."""
         if value and (":" not in value or "#" in value or any(c.isspace() for c in value)):
             raise ValueError("expected an absolute URI without fragment")
+        return value
+
+    @field_validator("actions")
+    @classmethod
+    def _are_distinct(cls, value: tuple[_ActionEntry, ...]) -> tuple[_ActionEntry, ...]:
+        counts = Counter(each.name for each in value)
+        twice = [name for name, count in counts.items() if count > 1]
+        if twice:
+            raise ValueError(f"{', '.join(twice)} is there more than once")
         return value
 
     def product(self) -> Product:
@@ -90,6 +100,10 @@ def register(
     """Register a product and its client, or bring its catalogue up to date. Raises `Invalid`."""
     if file.name == IAM or not file.identifier:
         raise Invalid("iam is the server's own API, and every other product needs an identifier")
+    if file.identifier.rstrip("/") == runtime.settings.issuer:
+        raise Invalid(
+            "the identifier is the issuer's own: its tokens would be good for this server"
+        )
     secret = runtime.new_secret()
 
     def write(connection: Connection) -> RegisteredProduct:
@@ -119,27 +133,42 @@ def register(
 
 
 def replace_client_secret(runtime: Runtime, client_id: str) -> str:
-    """Replace a product client's secrets by a new one, which is returned this once."""
+    """Replace a product client's secrets by a new one, which is returned this once.
+
+    Raises `NotFound`.
+    """
     secret = runtime.new_secret()
 
     def write(connection: Connection) -> str:
+        client = clients.find(connection, client_id)
+        if client is None or client.kind is not ClientKind.PRODUCT:
+            raise NotFound(f"no product has the client {client_id}")
         clients.remove_secrets(connection, client_id)
         add_secret(runtime, connection, client_id, secret)
+        audit_service.write_by_operator(
+            runtime, connection, Event.CLIENT_SECRET_CREATE, None, f"oauth-client/{client_id}"
+        )
         return secret
 
     return change(runtime, write)
 
 
 def install_shipped(runtime: Runtime) -> None:
-    """Bring the server's own catalogue, managed policies and clients into the store."""
+    """Bring the server's own catalogue, managed policies and clients into the store.
+
+    The sample's catalogue only where there is none: the operator may have registered the real
+    product since, at its own address.
+    """
     own = read_file(_SHIPPED / "iam.toml")
     sample = read_file(_SHIPPED / "vserver.toml")
     managed = tomllib.loads((_SHIPPED / "policies.toml").read_text("utf-8"))["policies"]
 
     def write(connection: Connection) -> None:
         now = runtime.now()
+        known = products.load(connection).products
         for file in (own, sample):
-            products.put(connection, file.product(), file.display_name, now)
+            if file is own or file.name not in known:
+                products.put(connection, file.product(), file.display_name, now)
         catalogue = products.load(connection)
         for entry in managed:
             if policies.find_id(connection, None, entry["id"]) is None:

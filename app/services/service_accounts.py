@@ -21,7 +21,7 @@ from app.domain.principals import (
 )
 from app.domain.problems import InvalidDocument, Problem
 from app.services import audit as audit_service
-from app.services.administration import Conflict, NotFound, change, require
+from app.services.administration import Conflict, NotFound, change, require, require_account
 from app.services.runtime import Runtime
 from app.storage import accounts, clients, service_accounts
 
@@ -80,6 +80,32 @@ def create(
         return NewServiceAccount(account, client.id, secret)
 
     return change(runtime, write)
+
+
+def list_of_account(runtime: Runtime, account_id: str) -> list[ServiceAccount]:
+    """The service accounts of a root account. Raises `NotFound`."""
+    with runtime.database.read() as connection:
+        require_account(connection, account_id)
+        return service_accounts.list_of_account(connection, account_id)
+
+
+def find_client_id(runtime: Runtime, service_account_id: str) -> str:
+    """The client of a service account. Raises `NotFound`."""
+    with runtime.database.read() as connection:
+        client_id = clients.find_id_of_service_account(connection, service_account_id)
+    if client_id is None:
+        raise NotFound(f"there is no service account {service_account_id}")
+    return client_id
+
+
+def find_trust(
+    runtime: Runtime, service_account_id: str, trusted_account_id: str
+) -> TrustedRelationship | None:
+    """The trusted relationship with one root account, an expired one included."""
+    with runtime.database.read() as connection:
+        return service_accounts.find_with_trust(connection, service_account_id, trusted_account_id)[
+            1
+        ]
 
 
 def add_secret(runtime: Runtime, connection: Connection, client_id: str, secret: str) -> None:

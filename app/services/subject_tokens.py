@@ -6,9 +6,12 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
+from app.domain.catalogue import Catalogue
 from app.domain.clients import Client, ClientKind
+from app.domain.limits import TokenLimits
 from app.domain.policy import AttachedPolicy
 from app.domain.principals import Actor, Principal, PrincipalType, is_active
+from app.domain.scopes import parse_scope
 from app.services import principals
 from app.services.runtime import Runtime
 from app.storage import tokens
@@ -69,6 +72,35 @@ def may_be_presented_by(token: TokenRecord, client: Client, identifiers: frozens
         and not client.is_public
         and not identifiers.isdisjoint(token.audience)
     )
+
+
+def is_for_issuer(runtime: Runtime, token: TokenRecord) -> bool:
+    return runtime.settings.issuer in token.audience
+
+
+def products_within(
+    runtime: Runtime, token: TokenRecord, catalogue: Catalogue
+) -> tuple[str, ...] | None:
+    """The products that the token confines what comes of it to; None for the issuer's own."""
+    if is_for_issuer(runtime, token):
+        return None
+    return tuple(
+        product.name
+        for product in catalogue.products.values()
+        if product.identifier in token.audience
+    )
+
+
+def limits_as_read(runtime: Runtime, token: TokenRecord) -> TokenLimits:
+    """The limits of the token, as those read it whom it is for.
+
+    An API reads `scope`, and where the token does not say `evaluate` that is all: rights that
+    its subject got afterwards are not in it, and not in what comes of it.
+    """
+    limits = token.limits
+    if is_for_issuer(runtime, token) or token.evaluate:
+        return limits
+    return TokenLimits(parse_scope(token.scope or "").patterns, limits.inline)
 
 
 def policies_of(connection: Connection, token: LiveToken) -> tuple[AttachedPolicy, ...]:

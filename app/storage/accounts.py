@@ -139,6 +139,20 @@ def find_user_by_name(connection: Connection, email: str, username: str) -> Cred
     return None if row is None else Credentials(_user(row), row.password_hash)
 
 
+def list_roots(connection: Connection) -> list[RootUser]:
+    """All root accounts, in order of their ids as numbers."""
+    rows = connection.execute(_ACCOUNT)
+    return sorted((_root(row) for row in rows), key=lambda root: int(root.account.id))
+
+
+def list_users(connection: Connection, account_id: str) -> list[IamUser]:
+    """The IAM users of an account, in order of their names."""
+    rows = connection.execute(
+        _USER.where(AccountRow.id == account_id).order_by(IamUserRow.username_key)
+    )
+    return [_user(row) for row in rows]
+
+
 def add_account(
     connection: Connection, root: RootUser, password_hash: str, created_at: int
 ) -> None:
@@ -172,6 +186,18 @@ def add_user(
             enabled=user.enabled,
             created_at=created_at,
         )
+    )
+
+
+def set_root_password(connection: Connection, account_id: str, password_hash: str) -> None:
+    connection.execute(
+        update(AccountRow).where(AccountRow.id == account_id).values(password_hash=password_hash)
+    )
+
+
+def set_user_password(connection: Connection, user_id: str, password_hash: str) -> None:
+    connection.execute(
+        update(IamUserRow).where(IamUserRow.id == user_id).values(password_hash=password_hash)
     )
 
 

@@ -7,8 +7,9 @@ takes that lock at its start, so that it never fails half-way for having read fi
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -17,6 +18,7 @@ from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import BigInteger, Connection, Engine, MetaData, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as NoFreeConnection
 from sqlalchemy.orm import DeclarativeBase, registry
 
 _NAMES = {
@@ -27,6 +29,7 @@ _NAMES = {
     "pk": "pk_%(table_name)s",
 }
 _LOCK_WAIT_MS = 10_000
+_WAL_ATTEMPTS = 100
 
 Result = TypeVar("Result")
 
@@ -48,12 +51,22 @@ class StoreUnavailable(RuntimeError):
 
 
 def configure(app: Flask, url: str) -> Database:
-    """Bind the Flask app to the store at `url`, making the folder of a SQLite file first."""
+    """Bind the Flask app to the store at `url`.
+
+    A SQLite file is made where there is none, with its folder; only its owner may read it, as
+    it holds password hashes (SQLite gives the files beside it the same mode).
+    """
     path = make_url(url)
-    options: dict[str, Any] = {"pool_pre_ping": path.get_backend_name() != "sqlite"}
+    options: dict[str, Any] = {
+        "pool_pre_ping": path.get_backend_name() != "sqlite",
+        # The text of an error goes to the log: no hash, e-mail or reason along with it.
+        "hide_parameters": True,
+    }
     if path.get_backend_name() == "sqlite" and path.database not in (None, "", ":memory:"):
         file = Path(str(path.database)).absolute()
         file.parent.mkdir(parents=True, exist_ok=True)
+        with suppress(FileExistsError):
+            file.touch(mode=0o600, exist_ok=False)
         url = path.set(database=str(file)).render_as_string(hide_password=False)
     app.config["SQLALCHEMY_DATABASE_URI"] = url
     app.config["SQLALCHEMY_ENGINE_OPTIONS"] = options
@@ -94,6 +107,8 @@ def _translated() -> Iterator[None]:
         yield
     except DBAPIError as error:
         raise StoreUnavailable(type(error.orig).__name__) from error
+    except NoFreeConnection as error:
+        raise StoreUnavailable("all connections are in use") from error
 
 
 def _prepare_sqlite(engine: Engine) -> None:
@@ -103,7 +118,7 @@ def _prepare_sqlite(engine: Engine) -> None:
         cursor = connection.cursor()
         cursor.execute("PRAGMA foreign_keys=ON")
         cursor.execute(f"PRAGMA busy_timeout={_LOCK_WAIT_MS}")
-        cursor.execute("PRAGMA journal_mode=WAL")
+        _use_wal(cursor)
         cursor.execute("PRAGMA synchronous=FULL")
         cursor.close()
 
@@ -111,3 +126,22 @@ def _prepare_sqlite(engine: Engine) -> None:
     def _begin(connection: Connection) -> None:
         how = connection.get_execution_options().get("crossroot_begin", "BEGIN")
         connection.exec_driver_sql(str(how))
+
+
+def _use_wal(cursor: sqlite3.Cursor) -> None:
+    """Switch the file to WAL, once in its life; of several that try at once each gets there.
+
+    The switch fails where somebody else has the file, whatever `busy_timeout` says. Asking for
+    the file alone does wait, so that is how we find out that the others are done.
+    """
+    for _ in range(_WAL_ATTEMPTS):
+        try:
+            cursor.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+                raise
+            cursor.execute("BEGIN EXCLUSIVE")
+            cursor.execute("ROLLBACK")
+        else:
+            return
+    cursor.execute("PRAGMA journal_mode=WAL")

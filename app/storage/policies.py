@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import (
@@ -10,9 +12,11 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     String,
+    Text,
     UniqueConstraint,
     and_,
     bindparam,
+    cast,
     delete,
     insert,
     literal,
@@ -67,7 +71,22 @@ class PolicyAttachmentRow(Base):
     created_at: Mapped[int]
 
 
-_COLUMNS = (PolicyRow.id, PolicyRow.name, PolicyRow.version, PolicyVersionRow.document)
+@dataclass(frozen=True, slots=True)
+class PolicySummary:
+    """A policy without its document."""
+
+    id: str
+    name: str
+    is_managed: bool
+    version: int
+
+
+_COLUMNS = (
+    PolicyRow.id,
+    PolicyRow.name,
+    PolicyRow.version,
+    cast(PolicyVersionRow.document, Text).label("document"),
+)
 _IN_FORCE = and_(
     PolicyVersionRow.policy_id == PolicyRow.id, PolicyVersionRow.version == PolicyRow.version
 )
@@ -93,8 +112,9 @@ _BY_GROUP = (
 )
 _OF_USER = union_all(_ATTACHED, _BY_GROUP)
 
-#: Versions never change, so a compiled one is good for ever.
-_COMPILED: dict[tuple[str, int], PolicyDocument] = {}
+#: By their text, not by id and version: a transaction that is undone, or a store that was
+#: restored, can give the same version another document.
+_COMPILED: dict[str, PolicyDocument] = {}
 _COMPILED_AT_MOST = 10_000
 
 
@@ -112,18 +132,20 @@ def attached_to_service_account(
 
 
 def _read(rows: Any) -> tuple[AttachedPolicy, ...]:
-    found = [AttachedPolicy(row.id, row.name, row.version, _compiled(row), row.via) for row in rows]
+    found = [
+        AttachedPolicy(row.id, row.name, row.version, _compiled(row.document), row.via)
+        for row in rows
+    ]
     return tuple(sorted(found, key=lambda policy: (policy.id, policy.via or "")))
 
 
-def _compiled(row: Any) -> PolicyDocument:
-    key = (row.id, row.version)
-    document = _COMPILED.get(key)
+def _compiled(text: str) -> PolicyDocument:
+    document = _COMPILED.get(text)
     if document is None:
-        document = compile_stored(row.document)
+        document = compile_stored(json.loads(text))
         if len(_COMPILED) >= _COMPILED_AT_MOST:
             _COMPILED.clear()
-        _COMPILED[key] = document
+        _COMPILED[text] = document
     return document
 
 
@@ -165,6 +187,16 @@ def find_id(connection: Connection, account_id: str | None, name_or_id: str) -> 
     ).all()
     own_first = sorted(rows, key=lambda row: row.account_id is None)
     return str(own_first[0].id) if own_first else None
+
+
+def list_usable(connection: Connection, account_id: str) -> list[PolicySummary]:
+    """The managed policies, then the account's own, each in order of their names."""
+    rows = connection.execute(
+        select(PolicyRow.id, PolicyRow.name, PolicyRow.account_id, PolicyRow.version)
+        .where((PolicyRow.account_id == account_id) | PolicyRow.account_id.is_(None))
+        .order_by(PolicyRow.account_id.is_not(None), PolicyRow.name_key)
+    )
+    return [PolicySummary(row.id, row.name, row.account_id is None, row.version) for row in rows]
 
 
 def attach(

@@ -29,16 +29,22 @@ _MIGRATIONS = Path(__file__).parent / "migrations"
 
 
 def upgrade(database: Database) -> list[str]:
-    """Run the migrations that are missing. Returns their revisions, oldest first."""
+    """Run the migrations that are missing. Returns their revisions, oldest first.
+
+    All in one transaction: of several processes that start at once one migrates, and the
+    others wait for it and find nothing to do. Raises `StoreUnavailable`.
+    """
     config = _config()
-    before = current_revision(database)
-    with database.engine.connect().execution_options(
-        crossroot_begin="BEGIN IMMEDIATE"
-    ) as connection:
+
+    def write(connection: Connection) -> str | None:
+        before = _revision(connection)
+        # Alembic leaves a transaction that it was handed open.
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
-        connection.commit()
-    database.write(_start_epoch)
+        _start_epoch(connection)
+        return before
+
+    before = database.write(write)
     script = ScriptDirectory.from_config(config)
     revisions = [revision.revision for revision in script.iterate_revisions("head", before)]
     return list(reversed(revisions))
@@ -46,7 +52,7 @@ def upgrade(database: Database) -> list[str]:
 
 def current_revision(database: Database) -> str | None:
     with database.read() as connection:
-        return MigrationContext.configure(connection).get_current_revision()
+        return _revision(connection)
 
 
 def newest_revision() -> str | None:
@@ -55,6 +61,10 @@ def newest_revision() -> str | None:
 
 def is_current(database: Database) -> bool:
     return current_revision(database) == newest_revision()
+
+
+def _revision(connection: Connection) -> str | None:
+    return MigrationContext.configure(connection).get_current_revision()
 
 
 def _config() -> Config:

@@ -153,6 +153,24 @@ def find_id_by_name(connection: Connection, account_id: str, name: str) -> str |
     return None if found is None else str(found)
 
 
+def list_of_account(connection: Connection, account_id: str) -> list[ServiceAccount]:
+    """The service accounts of a root account, in order of their names."""
+    rows = connection.execute(
+        select(
+            ServiceAccountRow.id,
+            ServiceAccountRow.name,
+            ServiceAccountRow.enabled,
+            ServiceAccountRow.max_token_lifetime,
+            AccountRow.id.label("account_id"),
+            AccountRow.enabled.label("account_enabled"),
+        )
+        .join(AccountRow, AccountRow.id == ServiceAccountRow.account_id)
+        .where(ServiceAccountRow.account_id == account_id)
+        .order_by(ServiceAccountRow.name_key)
+    )
+    return [service_account_of(row) for row in rows]
+
+
 def set_enabled(connection: Connection, service_account_id: str, enabled: bool) -> bool:
     """Returns whether there is such a service account."""
     result = connection.execute(

@@ -45,12 +45,18 @@ TABLES = {
 def cases() -> Iterator[Any]:
     """Each case with what its file says about the situation, as one parameter set."""
     for path in sorted(FOLDER.glob("*.toml")):
-        source = tomllib.loads(path.read_text())
-        check_words(source, {"policies", "situation", "case"}, path.stem)
-        for case in source["case"]:
-            told = merged(source.get("situation", {}), case)
-            identity = f"{path.stem}: {told['name']}"
-            yield pytest.param(told, source["policies"], id=identity)
+        yield from cases_of(path.stem, path.read_text())
+    # The example of the README is a case as well.
+    readme = (FOLDER / "README.md").read_text()
+    yield from cases_of("README", readme.partition("```toml\n")[2].partition("```\n")[0])
+
+
+def cases_of(file: str, text: str) -> Iterator[Any]:
+    source = tomllib.loads(text)
+    check_words(source, {"policies", "situation", "case"}, file)
+    for case in source["case"]:
+        told = merged(source.get("situation", {}), case)
+        yield pytest.param(told, source["policies"], id=f"{file}: {told['name']}")
 
 
 def merged(general: Mapping[str, Any], special: Mapping[str, Any]) -> dict[str, Any]:

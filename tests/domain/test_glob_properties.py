@@ -28,7 +28,7 @@ def words(letters: str, longest: int) -> list[str]:
     ]
 
 
-@settings(max_examples=1500)
+@settings(max_examples=800)
 @given(patterns, texts)
 def test_matching_is_what_a_regular_expression_says(pattern: str, text: str) -> None:
     assert Glob(pattern).matches(text) is (oracle(pattern).fullmatch(text) is not None)
@@ -80,7 +80,7 @@ def test_all_short_patterns_cover_and_overlap_as_brute_force_says() -> None:
     assert wrong == []
 
 
-@settings(max_examples=600)
+@settings(max_examples=400)
 @given(patterns, patterns, texts)
 def test_a_pattern_that_covers_another_matches_all_that_the_other_matches(
     wide: str, narrow: str, text: str
@@ -91,7 +91,7 @@ def test_a_pattern_that_covers_another_matches_all_that_the_other_matches(
             assert Glob(wide).matches(text)
 
 
-@settings(max_examples=600)
+@settings(max_examples=400)
 @given(patterns, patterns, texts)
 def test_patterns_that_match_one_text_overlap(left: str, right: str, text: str) -> None:
     if Glob(left).matches(text) and Glob(right).matches(text):

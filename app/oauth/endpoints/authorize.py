@@ -10,11 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from urllib.parse import parse_qsl, urlencode
 
-from authlib.common.urls import add_params_to_uri
 from flask import Request, Response
 
 from app.domain.clients import Client
-from app.domain.scopes import InvalidScope, parse_scope
+from app.domain.scopes import InvalidScope
 from app.oauth import browser, paths
 from app.oauth.authlib_adapters import (
     AuthorizationError,
@@ -24,7 +23,7 @@ from app.oauth.authlib_adapters import (
     check_authorization,
 )
 from app.oauth.errors import TABLE, describable
-from app.oauth.grants.parameters import api_names
+from app.oauth.grants.parameters import api_names, read_scope
 from app.oauth.parameters import Parameters, parse, read_form
 from app.services import authorization, sign_in
 from app.services.authorization import AuthorizationRequest
@@ -169,7 +168,7 @@ def _asked(parameters: Parameters, redirect_uri: str) -> AuthorizationRequest:
     if len(nonce or "") > _MAX_NONCE or len(state or "") > _MAX_STATE:
         raise wrong("invalid_request", "nonce or state is too long")
     try:
-        scope = parse_scope(parameters.get("scope") or "")
+        scope = read_scope(parameters.get("scope") or "")
     except InvalidScope as error:
         raise wrong("invalid_scope", str(error)) from None
     # What is not served yet is not granted either (OpenID Connect Core section 11).
@@ -225,7 +224,9 @@ def _answer(runtime: Runtime, redirect_uri: str, answer: dict[str, str], query: 
     if state:
         answer["state"] = state
     answer["iss"] = runtime.settings.issuer
-    return browser.go_to(add_params_to_uri(redirect_uri, answer))
+    # What was registered stays as it is, letter by letter (RFC 6749 section 3.1.2).
+    separator = "&" if "?" in redirect_uri else "?"
+    return browser.go_to(f"{redirect_uri}{separator}{urlencode(answer)}")
 
 
 def _approval_page(

@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 from app.domain.catalogue import ActionPattern
-from app.domain.scopes import InvalidScope, parse_scope
+from app.domain.scopes import InvalidScope, RequestedScope, parse_scope
 from app.oauth.parameters import Parameters, malformed
 from app.services.refusals import Refusal, Refused
 
 _MAX_API_NAME = 255
 _MAX_APIS = 20
+#: Each pattern is compared with each: more than anybody needs would only cost time.
+_MAX_PATTERNS = 100
+
+
+def read_scope(text: str) -> RequestedScope:
+    """A `scope` parameter, of a length that a token can hold. Raises `InvalidScope`."""
+    if len(text.split()) > _MAX_PATTERNS:
+        raise InvalidScope(f"more than {_MAX_PATTERNS} words in scope")
+    return parse_scope(text)
 
 
 def action_patterns(parameters: Parameters) -> tuple[ActionPattern, ...] | None:
@@ -17,7 +26,7 @@ def action_patterns(parameters: Parameters) -> tuple[ActionPattern, ...] | None:
     if text is None:
         return None
     try:
-        scope = parse_scope(text)
+        scope = read_scope(text)
     except InvalidScope as error:
         raise Refused(Refusal.MALFORMED_SCOPE, str(error)) from None
     if scope.identity:

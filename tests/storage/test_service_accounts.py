@@ -1,0 +1,154 @@
+"""Service accounts, and the trust that goes with each."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from sqlalchemy import update
+
+from app.domain.conditions import parse_condition
+from app.domain.impersonation import TrustedRelationship
+from app.domain.principals import RootAccount, ServiceAccount
+from app.domain.problems import InvalidDocument
+from app.storage import accounts, service_accounts
+from app.storage.database import Database, StoreUnavailable
+from app.storage.service_accounts import TrustRow
+from tests.support.impersonation import SERVICE_ACCOUNT, A, B, trust
+
+
+def add_trust(database: Database, relationship: TrustedRelationship) -> None:
+    database.write(
+        lambda each: service_accounts.add_trust(each, SERVICE_ACCOUNT.id, relationship, 1)
+    )
+
+
+def found(
+    database: Database, trusted: str = A.id
+) -> tuple[ServiceAccount | None, TrustedRelationship | None]:
+    with database.read() as connection:
+        return service_accounts.find_with_trust(connection, SERVICE_ACCOUNT.id, trusted)
+
+
+def condition(source: dict[str, Any]) -> TrustedRelationship:
+    parsed = parse_condition(source, "condition", [])
+    assert parsed is not None
+    return trust(condition=parsed, expires_at=5_000, version=3)
+
+
+def test_a_service_account_is_found_with_its_account(database: Database) -> None:
+    with database.read() as connection:
+        assert service_accounts.find(connection, SERVICE_ACCOUNT.id) == SERVICE_ACCOUNT
+        assert service_accounts.find(connection, "sa-9") is None
+        assert service_accounts.find_with_trust(connection, "sa-9", A.id) == (None, None)
+
+
+def test_a_service_account_keeps_its_own_lifetime(database: Database) -> None:
+    account = ServiceAccount("sa-2", "Night shift", B, enabled=False, max_token_lifetime=900)
+    database.write(lambda each: service_accounts.add(each, account, 1, "by night"))
+
+    with database.read() as connection:
+        assert service_accounts.find(connection, "sa-2") == account
+
+
+@pytest.mark.parametrize("name", ["AllowAccessFromRootUserAccountA", "allowaccessfromrootuseraccounta"])
+def test_a_name_is_found_however_it_is_written(database: Database, name: str) -> None:
+    with database.read() as connection:
+        assert service_accounts.find_id_by_name(connection, B.id, name) == SERVICE_ACCOUNT.id
+        assert service_accounts.find_id_by_name(connection, A.id, name) is None
+
+
+@pytest.mark.parametrize(
+    "account",
+    [
+        pytest.param(replace(SERVICE_ACCOUNT, name="other"), id="id"),
+        pytest.param(replace(SERVICE_ACCOUNT, id="sa-2"), id="name"),
+        pytest.param(
+            replace(SERVICE_ACCOUNT, id="sa-2", name=SERVICE_ACCOUNT.name.upper()),
+            id="name in other letters",
+        ),
+        pytest.param(ServiceAccount("sa-2", "other", RootAccount("7")), id="no such account"),
+    ],
+)
+def test_the_store_itself_keeps_service_accounts_apart(
+    database: Database, account: ServiceAccount
+) -> None:
+    with pytest.raises(StoreUnavailable, match="IntegrityError"):
+        database.write(lambda each: service_accounts.add(each, account, 9))
+
+
+def test_another_account_may_use_the_same_name(database: Database) -> None:
+    namesake = ServiceAccount("sa-2", SERVICE_ACCOUNT.name, A)
+    database.write(lambda each: service_accounts.add(each, namesake, 9))
+
+    with database.read() as connection:
+        assert service_accounts.find_id_by_name(connection, A.id, namesake.name) == "sa-2"
+
+
+def test_disabling_shows_in_the_service_account_and_its_account(database: Database) -> None:
+    assert database.write(lambda each: service_accounts.set_enabled(each, SERVICE_ACCOUNT.id, False))
+    assert database.write(lambda each: accounts.set_account_enabled(each, B.id, False))
+    assert not database.write(lambda each: service_accounts.set_enabled(each, "sa-9", False))
+
+    assert found(database)[0] == replace(
+        SERVICE_ACCOUNT, enabled=False, account=RootAccount(B.id, enabled=False)
+    )
+
+
+@pytest.mark.parametrize(
+    "relationship",
+    [
+        pytest.param(trust(), id="plain"),
+        pytest.param(trust(expires_at=4_102_444_800), id="with an end after 2038"),
+        pytest.param(
+            condition({"bool": {"iam:MfaPresent": [True]}, "ipAddress": {"iam:SourceIp": ["::1"]}}),
+            id="with a condition",
+        ),
+    ],
+)
+def test_a_trusted_relationship_comes_back_as_it_was(
+    database: Database, relationship: TrustedRelationship
+) -> None:
+    add_trust(database, relationship)
+
+    assert found(database) == (SERVICE_ACCOUNT, relationship)
+
+
+def test_trust_is_found_for_the_one_account_that_is_asked_for(database: Database) -> None:
+    add_trust(database, trust())
+    add_trust(database, trust(id="trust-2", trusted_account_id="70000"))
+
+    assert found(database, "70000")[1] == trust(id="trust-2", trusted_account_id="70000")
+    assert found(database, "70001") == (SERVICE_ACCOUNT, None)
+    assert found(database, B.id) == (SERVICE_ACCOUNT, None)
+    assert found(database, "") == (SERVICE_ACCOUNT, None)
+
+
+def test_an_account_is_trusted_once(database: Database) -> None:
+    add_trust(database, trust())
+
+    with pytest.raises(StoreUnavailable, match="IntegrityError"):
+        add_trust(database, trust(id="trust-2"))
+
+
+def test_removing_trust_says_which_it_was(database: Database) -> None:
+    add_trust(database, trust())
+
+    def remove(trusted: str) -> str | None:
+        return database.write(
+            lambda each: service_accounts.remove_trust(each, SERVICE_ACCOUNT.id, trusted)
+        )
+
+    assert remove("70000") is None
+    assert remove(A.id) == "trust-1"
+    assert remove(A.id) is None
+    assert found(database) == (SERVICE_ACCOUNT, None)
+
+
+def test_a_condition_that_cannot_be_read_is_not_taken_for_none(database: Database) -> None:
+    add_trust(database, trust())
+    database.write(lambda each: each.execute(update(TrustRow).values(condition={"odd": {}})))
+
+    with pytest.raises(InvalidDocument, match="condition"):
+        found(database)
