@@ -104,7 +104,7 @@ def _http_error(error: HTTPException) -> Response:
 
 def _unexpected_error(error: Exception) -> Response:
     """Details go to the log, never to the caller."""
-    logger.error("unexpected error at %s", request.path, exc_info=error)
+    logger.error("unexpected error at %s %r", request.method, request.path, exc_info=error)
     response = jsonify(
         {"error": "server_error", "error_description": "unexpected error; it has been logged"}
     )

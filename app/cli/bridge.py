@@ -6,15 +6,14 @@ body that broke off for a whole one, and merges headers that the client sent apa
 we take its other interface (RSGI: raw headers, a body that is awaited) and build the WSGI
 environ from the request alone. Threads only ever work on requests that have arrived.
 
-Who reads a message's length how (RFC 9112 section 6):
-
-- Granian's parser (hyper) answers 400 by itself to two different Content-Lengths, to a
-  Transfer-Encoding that does not end in "chunked" or comes with HTTP/1.0, to folded headers and
-  to spaces before a colon, and then closes the connection.
-- Of Content-Length *and* Transfer-Encoding it follows the latter and throws the former away,
-  so that we cannot see it. Therefore every connection that brought a Transfer-Encoding is closed
-  after its answer (section 6.1 demands it): whatever another reader would have taken for the
-  next request is never read. A transfer coding besides "chunked" is refused.
+Where a request ends (RFC 9112 section 6): at its Content-Length, and nowhere else. Granian's
+parser (hyper) answers 400 by itself to two different lengths, to a Transfer-Encoding that does
+not end in "chunked" or comes with HTTP/1.0, to folded headers and to a space before a colon. Of
+Content-Length *and* Transfer-Encoding it follows the latter and throws the former away, so that
+we cannot see that there were both. Therefore each request with a Transfer-Encoding is refused,
+before its body is read, and its connection is closed: whatever another reader would have taken
+for the next request is never looked at. Section 6.3 allows it, clients of token endpoints know
+the length of what they send, and proxies that collect a body before they pass it on say it.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ import io
 import logging
 import sys
 import time
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
@@ -76,7 +75,7 @@ class Answer:
 class Exchange(Protocol):
     """Granian's side of one request: the body to read, and where the answer goes."""
 
-    def __aiter__(self) -> AsyncIterator[bytes]: ...
+    async def __call__(self) -> bytes: ...
 
     def response_bytes(self, status: int, headers: Headers, body: bytes) -> None: ...
 
@@ -103,16 +102,16 @@ class Bridge:
         """Answer one request. Nothing that it brings can raise."""
         started = time.perf_counter()
         headers: Headers = scope.headers.items()
-        must_close = any(name == "transfer-encoding" for name, _ in headers)
         try:
-            _check(headers, scope.http_version)
-            body, is_whole = await self._read(headers, exchange)
-            must_close = must_close or not is_whole
+            length = _check(headers, scope.http_version)
+            is_read = length <= self._max_body_bytes
+            body = await self._read(exchange, length) if length and is_read else b""
+            environ = _environ(scope, headers, body, length)
             loop = asyncio.get_running_loop()
-            answer = await loop.run_in_executor(self._pool, self._run, scope, headers, body)
+            answer = await loop.run_in_executor(self._pool, self._run, environ)
         except Refusal as refusal:
-            must_close, answer = True, refusal.answer()
-        if must_close:
+            is_read, answer = False, refusal.answer()
+        if not is_read:
             answer.headers = [*answer.headers, ("connection", "close")]
         exchange.response_bytes(answer.status, answer.headers, answer.body)
         if self._log_access:
@@ -122,38 +121,27 @@ class Bridge:
         """The worker stops: granian has waited for the requests by now."""
         self._pool.shutdown()
 
-    async def _read(self, headers: Headers, exchange: Exchange) -> tuple[Body, bool]:
-        """The body, and whether that is all of it. Raises `Refusal`."""
-        names = dict(headers)
-        if "content-length" not in names and "transfer-encoding" not in names:
-            return Body(b"", None), True
-        length = names.get("content-length")
-        if length is not None and int(length) > self._max_body_bytes:
-            # The application refuses it by its length, in the words of its own protocol.
-            return Body(b"", int(length)), False
-        received = bytearray()
+    async def _read(self, exchange: Exchange, length: int) -> bytes:
+        """The whole body. Raises `Refusal`."""
         try:
             async with asyncio.timeout(self._body_within):
-                async for chunk in exchange:
-                    received += chunk
-                    if len(received) > self._max_body_bytes:
-                        return Body(b"", len(received)), False
+                body = await exchange()
         except TimeoutError:
             raise Refusal(408, "the request body did not arrive in time") from None
         except ProtocolClosed:
             raise Refusal(400, "the request body is not whole") from None
-        if length is not None and len(received) != int(length):
+        if len(body) != length:
             raise Refusal(400, "the request body is not whole")
-        return Body(bytes(received), len(received)), True
+        return body
 
-    def _run(self, scope: Scope, headers: Headers, body: Body) -> Answer:
+    def _run(self, environ: dict[str, Any]) -> Answer:
         answer = Answer()
         chunks: Iterable[bytes] = ()
         try:
-            chunks = self._application(_environ(scope, headers, body), answer.start)
+            chunks = self._application(environ, answer.start)
             answer.body = b"".join(chunks)
         except Exception:
-            logger.exception("the application failed at %s", quote(scope.path))
+            logger.exception("the application failed at %s", quote(environ["PATH_INFO"]))
             return Answer(500, [("content-type", "text/plain")], b"Internal Server Error")
         finally:
             if hasattr(chunks, "close"):
@@ -161,29 +149,26 @@ class Bridge:
         return answer
 
 
-@dataclass(frozen=True)
-class Body:
-    """`length` is what the application is told: more than `content` where that was not read."""
-
-    content: bytes
-    length: int | None
-
-
-def _check(headers: Headers, http_version: str) -> None:
-    """Refuse what two readers could understand differently. Raises `Refusal`."""
-    seen = [name for name, _ in headers if name in _SINGLE]
+def _check(headers: Headers, http_version: str) -> int:
+    """The length of the body, if there is only one way to read the request. Raises `Refusal`."""
+    names = [name for name, _ in headers]
+    if "transfer-encoding" in names:
+        raise Refusal(400, "a body comes with its Content-Length, and without Transfer-Encoding")
     for name in _SINGLE:
-        if seen.count(name) > 1:
+        if names.count(name) > 1:
             raise Refusal(400, f"the header {name} comes more than once")
-    if http_version == "1.1" and "host" not in seen:
+    if http_version == "1.1" and "host" not in names:
         raise Refusal(400, "the header host is missing")
-    codings = [value for name, value in headers if name == "transfer-encoding"]
-    if codings and [coding.strip().lower() for coding in codings] != ["chunked"]:
-        raise Refusal(400, "the only transfer coding served here is chunked")
+    # Digits alone: hyper has refused anything else.
+    return next((int(value) for name, value in headers if name == "content-length"), 0)
 
 
-def _environ(scope: Scope, headers: Headers, body: Body) -> dict[str, Any]:
-    """The environ of WSGI (PEP 3333), made of the request and of nothing else."""
+def _environ(scope: Scope, headers: Headers, body: bytes, length: int) -> dict[str, Any]:
+    """The environ of WSGI (PEP 3333), made of the request and of nothing else.
+
+    A body that is longer than allowed has been left unread. The application still learns its
+    length, and refuses it in the words of its own protocol.
+    """
     host, port = _address(scope.server)
     environ: dict[str, Any] = {
         "REQUEST_METHOD": scope.method,
@@ -196,17 +181,17 @@ def _environ(scope: Scope, headers: Headers, body: Body) -> dict[str, Any]:
         "REMOTE_ADDR": _address(scope.client)[0],
         "wsgi.version": (1, 0),
         "wsgi.url_scheme": scope.scheme,
-        "wsgi.input": io.BytesIO(body.content),
+        "wsgi.input": io.BytesIO(body),
         "wsgi.errors": sys.stderr,
         "wsgi.multithread": True,
         "wsgi.multiprocess": True,
         "wsgi.run_once": False,
     }
-    if body.length is not None:
-        environ["CONTENT_LENGTH"] = str(body.length)
+    if length:
+        environ["CONTENT_LENGTH"] = str(length)
     for name, value in headers:
         # With an underscore it would pass for another header: `X_Real_IP` for `X-Real-IP`.
-        if "_" in name or name in _HOP_BY_HOP or name in ("content-length", "transfer-encoding"):
+        if "_" in name or name in _HOP_BY_HOP or name == "content-length":
             continue
         key = "CONTENT_TYPE" if name == "content-type" else f"HTTP_{name.upper()}".replace("-", "_")
         separator = "; " if name == "cookie" else ","

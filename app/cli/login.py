@@ -8,7 +8,7 @@ import os
 import webbrowser
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from urllib.parse import parse_qsl, urlencode, urljoin, urlsplit
 
 import click
 
@@ -199,13 +199,7 @@ def _fill_in(browser: Browser, page: Page, credentials: Credentials) -> Page:
 
 
 def _submit(browser: Browser, page: Page, form: Form, fields: dict[str, str]) -> Page:
-    action = form.action if "://" in form.action else _join(page.url, form.action)
-    return browser.post(action, {**form.hidden, **fields})
-
-
-def _join(url: str, path: str) -> str:
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc}{path}"
+    return browser.post(urljoin(page.url, form.action), {**form.hidden, **fields})
 
 
 def _words(answer: dict[str, Any]) -> str:

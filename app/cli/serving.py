@@ -8,6 +8,7 @@ proxy, and proxies speak 1.1 to what is behind them.
 
 from __future__ import annotations
 
+import signal
 import socket
 from collections.abc import Callable
 from functools import partial
@@ -96,7 +97,13 @@ def serve(
 
 
 def load_worker(settings: Settings, log_access: bool) -> Any:
-    """What each worker process runs: an RSGI application."""
+    """What each worker process runs: an RSGI application.
+
+    Until granian listens to signals in it, it must not have the handlers that it inherits from
+    its parent: they would swallow the request to stop.
+    """
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C: the parent passes it on as SIGTERM
     stop_with_parent()
     return Bridge(
         create_app(settings),
@@ -109,7 +116,7 @@ def load_worker(settings: Settings, log_access: bool) -> Any:
 def logging_config() -> dict[str, Any]:
     """Everything to stderr; stdout belongs to what a command has to say."""
     return {
-        "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(message)s"}},
+        "formatters": {"line": {"format": "%(asctime)s %(process)d %(levelname)s %(message)s"}},
         "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
         "root": {"handlers": ["stderr"], "level": "INFO"},
         "loggers": {"_granian": {"handlers": ["stderr"], "propagate": False}},

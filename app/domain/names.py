@@ -167,14 +167,15 @@ class VrnPattern:
 
 
 def _split(text: str) -> tuple[str, str, str, str]:
-    """Cut at the separators. Raises `MalformedName` where they are not all there."""
+    """Cut at the separators. Raises `MalformedName` where the text is too long.
+
+    A part that is missing comes out empty, which no rule for a part takes.
+    """
     if len(text) > MAX_NAME_LENGTH:
         raise MalformedName(f"longer than {MAX_NAME_LENGTH} characters; expected {VRN_SHAPE}")
-    product, double_colon, rest = text.partition("::")
-    account, colon, rest = rest.partition(":")
-    type_, slash, id_ = rest.partition("/")
-    if not (double_colon and colon and slash):
-        raise MalformedName(_malformed(text))
+    product, _, rest = text.partition("::")
+    account, _, rest = rest.partition(":")
+    type_, _, id_ = rest.partition("/")
     return product, account, type_, id_
 
 

@@ -87,29 +87,19 @@ def grant_scope(
 
     `limits.patterns` narrow it; an inline policy leaves nothing in it.
     """
-    found: list[ActionPattern] = []
-    evaluate = False
     denies = tuple(_statements(policies, Effect.DENY))
-    for statement in _statements(policies, Effect.ALLOW):
-        for own in statement.actions:
-            if not _reaches_home(statement, account_id) and not _reaches_abroad(
-                statement, own, account_id
-            ):
-                continue
-            for product in products:
-                for pattern in _within(own, limits, product):
-                    if (
-                        pattern.exact
-                        and not limits.inline
-                        and _unconditional(statement, product, account_id)
-                        and not _has_exception(pattern.value, denies, account_id)
-                    ):
-                        found.append(pattern.value)
-                    else:
-                        evaluate = True
-    patterns = _without_covered(found)
-    if evaluate and not limits.inline and patterns:
-        evaluate = _adds_rights(account_id, policies, limits, products, patterns)
+    patterns = _without_covered(
+        rest.value
+        for statement in _statements(policies, Effect.ALLOW)
+        for own in statement.actions
+        for product in products
+        for rest in _within(own, limits, product)
+        if rest.exact
+        and not limits.inline
+        and _unconditional(statement, product, account_id)
+        and not _has_exception(rest.value, denies, account_id)
+    )
+    evaluate = _adds_rights(account_id, policies, limits, products, patterns)
     return GrantedScope(patterns, evaluate)
 
 

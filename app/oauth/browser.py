@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from urllib.parse import urlsplit
 
 from flask import Request, Response, make_response, redirect, render_template
@@ -12,6 +13,7 @@ from app.services.sign_in import SignedIn
 
 _SESSION = "crossroot_session"
 _FORM = "crossroot_form"
+_HOST = re.compile(r"[A-Za-z0-9.:\[\]-]+")
 
 
 def signed_in(runtime: Runtime, request: Request) -> SignedIn | None:
@@ -84,10 +86,27 @@ def page(
     return response
 
 
+def unavailable() -> Response:
+    """The page for a store that does not answer."""
+    response = page(
+        "error.html",
+        503,
+        title="Out of order",
+        message="The server cannot reach its store. Nothing was changed; try again in a moment.",
+    )
+    response.headers["Retry-After"] = "2"
+    return response
+
+
 def _source(uri: str) -> str:
-    """A CSP source that matches the URI: its origin, or its scheme where it has no host."""
+    """A CSP source that matches the URI: its origin, or its scheme where it has no plain host.
+
+    Whoever registered it must not write into the policy: `;` would begin a directive.
+    """
     parts = urlsplit(uri)
-    return f"{parts.scheme}://{parts.netloc}" if parts.netloc else f"{parts.scheme}:"
+    if _HOST.fullmatch(parts.netloc):
+        return f"{parts.scheme}://{parts.netloc}"
+    return f"{parts.scheme}:"
 
 
 def is_local_path(target: str) -> bool:

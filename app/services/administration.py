@@ -33,6 +33,7 @@ def change(runtime: Runtime, work: Callable[[Connection], Result]) -> Result:
     """Run an administrative write: whole or not at all, and in force for the next request."""
 
     def write(connection: Connection) -> Result:
+        epoch.lock(connection)
         result = work(connection)
         epoch.advance(connection)
         return result
@@ -44,6 +45,14 @@ def require(condition: bool, message: str) -> None:
     """Raises `Invalid` with the message where the condition does not hold."""
     if not condition:
         raise Invalid(message)
+
+
+def require_description(text: str) -> None:
+    """Raises `Invalid` for a description that is long, has several lines, or does not print."""
+    require(
+        len(text) <= 256 and text.isprintable(),
+        "a description has at most 256 characters, all on one line",
+    )
 
 
 def require_account(connection: Connection, account_id: str) -> None:

@@ -165,7 +165,7 @@ def redeem(
         session_id=signed_in.session.id,
         auth_time=signed_in.session.auth_time,
         amr=signed_in.session.amr,
-        consume=_consume(runtime, code),
+        consume=_consume(runtime, code, found.session_id),
         id_token=_id_token(client, found, signed_in, runtime),
         source_ip=source_ip,
     )
@@ -175,10 +175,14 @@ class CodeAlreadyUsed(RuntimeError):
     """Another redemption of the same code was faster."""
 
 
-def _consume(runtime: Runtime, code: str) -> Callable[[Connection], None]:
+def _consume(runtime: Runtime, code: str, session_id: str) -> Callable[[Connection], None]:
     digest, now = runtime.secrets.hash(code, _CODE), runtime.now()
 
     def use_up(connection: Connection) -> None:
+        session = sessions.find_by_id(connection, session_id)
+        if session is None or session.ended_at is not None:
+            # Signing out does not move the epoch; a token of the sign-in must not outlive it.
+            raise Refused(Refusal.GRANT, _BAD_CODE)
         if not grants.use_code(connection, digest, now):
             raise CodeAlreadyUsed
 

@@ -63,16 +63,16 @@ class ExchangeRequest:
 
 @dataclass(frozen=True, slots=True)
 class _Loaded:
-    """All that was read, in one view of the store. `rights` are those of the new subject.
+    """What a decision rests on, in one view of the store. `rights` are there for narrowing.
 
     `now` is from before the reading: whatever was valid then lasts beyond its whole second.
     """
 
     now: float
     subject: LiveToken
-    rights: tuple[AttachedPolicy, ...]
     catalogue: Catalogue
     facts: Facts | None = None
+    rights: tuple[AttachedPolicy, ...] = ()
 
 
 def validate(runtime: Runtime, client: Client, request: ExchangeRequest) -> Grantable:
@@ -88,7 +88,7 @@ def validate(runtime: Runtime, client: Client, request: ExchangeRequest) -> Gran
 
 
 def _load(runtime: Runtime, client: Client, request: ExchangeRequest) -> _Loaded:
-    """Read everything, the same statements whether or not the target exists."""
+    """Read what the decision needs, the same whether or not the target exists."""
     now = runtime.clock()
     with runtime.database.read() as connection:
         catalogue = runtime.catalogue(connection, client.epoch)
@@ -99,7 +99,7 @@ def _load(runtime: Runtime, client: Client, request: ExchangeRequest) -> _Loaded
             raise Refused(Refusal.SUBJECT_TOKEN, _BAD_SUBJECT_TOKEN)
         if request.target is None:
             rights = subject_tokens.policies_of(connection, subject)
-            return _Loaded(now, subject, rights, catalogue)
+            return _Loaded(now, subject, catalogue, rights=rights)
         if not isinstance(subject.principal, IamUser):
             raise Refused(Refusal.SUBJECT_TOKEN, _NOT_A_USER, subject=subject.principal)
         facts = impersonation.gather(
@@ -116,8 +116,7 @@ def _load(runtime: Runtime, client: Client, request: ExchangeRequest) -> _Loaded
                 reason=request.reason,
             ),
         )
-        rights = policies.attached_to_service_account(connection, request.target.service_account_id)
-        return _Loaded(now, subject, rights, catalogue, facts)
+        return _Loaded(now, subject, catalogue, facts)
 
 
 def _impersonating(
@@ -158,10 +157,14 @@ def _as_service_account(
     user, record = facts.caller, loaded.subject.record
     limits = TokenLimits(request.patterns, _inline(request))
     asked = request.patterns or ()
-    require_held(asked, loaded.rights, TokenLimits())
+    # Read after the yes, for the time of a no must not tell how much there is to read. That
+    # nothing changed since the first reading is what the epoch sees to.
+    with runtime.database.read() as connection:
+        rights = policies.attached_to_service_account(connection, account.id)
+    require_held(asked, rights, TokenLimits())
     reach = reach_of(
         account.account.id,
-        loaded.rights,
+        rights,
         limits,
         asked,
         products_named(request.apis, loaded.catalogue),

@@ -19,6 +19,7 @@ from app.services.administration import (
     change,
     require,
     require_account,
+    require_description,
 )
 from app.services.runtime import Runtime
 from app.storage import policies
@@ -37,7 +38,7 @@ def create(
 ) -> str:
     """Write a customer policy. Returns its id. Raises `AdministrationError`."""
     require(is_name(name), "a name is 1 to 50 of A-Z a-z 0-9 . _ - and space")
-    require(len(description) <= 256, "a description has at most 256 characters")
+    require_description(description)
     policy_id = runtime.new_id()
 
     def write(connection: Connection) -> str:

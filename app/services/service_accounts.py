@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +10,7 @@ from sqlalchemy import Connection
 
 from app.domain.clients import Client, ClientKind
 from app.domain.conditions import Condition, parse_condition
+from app.domain.documents import MAX_DOCUMENT_BYTES
 from app.domain.events import Event
 from app.domain.impersonation import TrustedRelationship
 from app.domain.principals import (
@@ -21,11 +23,20 @@ from app.domain.principals import (
 )
 from app.domain.problems import InvalidDocument, Problem
 from app.services import audit as audit_service
-from app.services.administration import Conflict, NotFound, change, require, require_account
+from app.services.administration import (
+    Conflict,
+    NotFound,
+    change,
+    require,
+    require_account,
+    require_description,
+)
 from app.services.runtime import Runtime
 from app.storage import accounts, clients, service_accounts
 
 CLIENT_SECRET = "client-secret"
+#: Of the year 9999.
+_LAST_SECOND = 253_402_300_799
 _GRANTS = ("client_credentials", "urn:ietf:params:oauth:grant-type:token-exchange")
 
 
@@ -47,7 +58,7 @@ def create(
 ) -> NewServiceAccount:
     """Create a service account with its client and first secret. Raises `AdministrationError`."""
     require(is_name(name), "a name is 1 to 50 of A-Z a-z 0-9 . _ - and space")
-    require(len(description) <= 256, "a description has at most 256 characters")
+    require_description(description)
     require(
         MIN_TOKEN_LIFETIME <= max_token_lifetime <= MAX_TOKEN_LIFETIME,
         f"a token lifetime is {MIN_TOKEN_LIFETIME} to {MAX_TOKEN_LIFETIME} seconds",
@@ -146,6 +157,10 @@ def add_trust(
     """
     require(is_account_id(trusted_account_id), "an account id is 1 to 20 digits")
     require(expires_at is None or expires_at > runtime.now(), "the expiry has to lie in the future")
+    require(
+        expires_at is None or expires_at <= _LAST_SECOND,
+        "the expiry has to lie before the year 10000",
+    )
     trust = TrustedRelationship(
         runtime.new_id(), 1, trusted_account_id, _condition(condition), expires_at
     )
@@ -184,6 +199,11 @@ def remove_trust(runtime: Runtime, service_account_id: str, trusted_account_id: 
 def _condition(source: dict[str, Any] | None) -> Condition | None:
     if source is None:
         return None
+    # It is read and checked with each exchange, so it has the bound of a whole document.
+    require(
+        len(json.dumps(source)) <= MAX_DOCUMENT_BYTES,
+        f"a condition has at most {MAX_DOCUMENT_BYTES} bytes",
+    )
     problems: list[Problem] = []
     condition = parse_condition(source, "condition", problems)
     require(not problems, str(InvalidDocument(problems)))

@@ -59,10 +59,12 @@ def sign_in(runtime: Runtime, form: SignInForm, source_ip: str | None) -> NewSes
     matches = runtime.passwords.verify(
         form.password, None if found is None else found.password_hash
     )
-    if found is None or not matches or not is_active(found.user):
-        audit_service.count_failure(runtime, f"sign-in:{_kind(form)}")
-        return None
-    return _start(runtime, found.user, source_ip)
+    if found is not None and matches and is_active(found.user):
+        new = _start(runtime, form, found, source_ip)
+        if new is not None:
+            return new
+    audit_service.count_failure(runtime, f"sign-in:{_kind(form)}")
+    return None
 
 
 def _find(connection: Connection, form: SignInForm) -> Credentials | None:
@@ -75,8 +77,10 @@ def _kind(form: SignInForm) -> str:
     return "root" if form.kind == "root" else "iam"
 
 
-def _start(runtime: Runtime, user: RootUser | IamUser, source_ip: str | None) -> NewSession:
-    now = runtime.now()
+def _start(
+    runtime: Runtime, form: SignInForm, found: Credentials, source_ip: str | None
+) -> NewSession | None:
+    user, now = found.user, runtime.now()
     cookie = runtime.new_secret()
     session = SignInSession(
         id=runtime.new_id(),
@@ -96,12 +100,16 @@ def _start(runtime: Runtime, user: RootUser | IamUser, source_ip: str | None) ->
         **audit_service.by_principal(user),
     )
 
-    def write(connection: Connection) -> None:
+    def write(connection: Connection) -> bool:
+        # Checking a password takes a while: whoever was disabled meanwhile, or got another
+        # password, must not begin a session that nothing would end.
+        if _find(connection, form) != found:
+            return False
         sessions.add(connection, session, runtime.secrets.hash(cookie, _SESSION))
         audit.add(connection, event)
+        return True
 
-    runtime.database.write(write)
-    return NewSession(SignedIn(session, user), cookie)
+    return NewSession(SignedIn(session, user), cookie) if runtime.database.write(write) else None
 
 
 def session_of(runtime: Runtime, cookie: str | None) -> SignedIn | None:

@@ -8,6 +8,7 @@ takes that lock at its start, so that it never fails half-way for having read fi
 from __future__ import annotations
 
 import sqlite3
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -84,6 +85,9 @@ class Database:
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
         self._writing = engine.execution_options(crossroot_begin="BEGIN IMMEDIATE")
+        # SQLite lets those who wait for its lock sleep and try again, and the unlucky starve. So
+        # threads of one process line up here, and only processes have to try their luck.
+        self._turn = threading.Lock() if engine.dialect.name == "sqlite" else None
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -96,8 +100,20 @@ class Database:
 
         Raises `StoreUnavailable` where the store fails, and whatever `work` raises.
         """
-        with _translated(), self._writing.begin() as connection:
+        with _translated(), self._taking_turns(), self._writing.begin() as connection:
             return work(connection)
+
+    @contextmanager
+    def _taking_turns(self) -> Iterator[None]:
+        if self._turn is None:
+            yield
+        elif self._turn.acquire(timeout=_LOCK_WAIT_MS / 1000):
+            try:
+                yield
+            finally:
+                self._turn.release()
+        else:
+            raise StoreUnavailable("another write takes too long")
 
 
 @contextmanager
@@ -134,14 +150,12 @@ def _use_wal(cursor: sqlite3.Cursor) -> None:
     The switch fails where somebody else has the file, whatever `busy_timeout` says. Asking for
     the file alone does wait, so that is how we find out that the others are done.
     """
-    for _ in range(_WAL_ATTEMPTS):
+    for attempts_left in reversed(range(_WAL_ATTEMPTS)):
         try:
             cursor.execute("PRAGMA journal_mode=WAL")
-        except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
-                raise
-            cursor.execute("BEGIN EXCLUSIVE")
-            cursor.execute("ROLLBACK")
-        else:
             return
-    cursor.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or not attempts_left:
+                raise
+        cursor.execute("BEGIN EXCLUSIVE")
+        cursor.execute("ROLLBACK")

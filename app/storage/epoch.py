@@ -21,6 +21,8 @@ class EpochRow(Base):
 
 
 _READ = select(EpochRow.value).where(EpochRow.id == 1)
+_HELD = _READ.with_for_update(read=True)
+_LOCKED = _READ.with_for_update()
 CURRENT_EPOCH = _READ.scalar_subquery()
 
 
@@ -30,7 +32,17 @@ def current(connection: Connection) -> int:
 
 def held(connection: Connection) -> int:
     """Read the epoch in a write transaction, so that it cannot move before the commit."""
-    return int(connection.execute(_READ.with_for_update(read=True)).scalar_one())
+    return int(connection.execute(_HELD).scalar_one())
+
+
+def lock(connection: Connection) -> None:
+    """Let nobody hold the epoch until the commit.
+
+    Whoever takes something away does this first: what was issued before can then be seen and
+    ended with the rest, and whatever comes later sees that it is gone. (SQLite's write lock does
+    as much; PostgreSQL's transactions run side by side.)
+    """
+    connection.execute(_LOCKED)
 
 
 def advance(connection: Connection) -> None:

@@ -27,6 +27,7 @@ from app.domain.catalogue import ActionPattern
 from app.domain.documents import compile_stored
 from app.domain.limits import TokenLimits
 from app.domain.principals import Actor
+from app.storage import epoch
 from app.storage.database import Base
 
 
@@ -188,16 +189,19 @@ def is_revoked(connection: Connection, token_id: str) -> bool:
 
 def revoke(connection: Connection, token_id: str, now: int) -> int:
     """End a token and all that was exchanged from it. Returns how many were still alive."""
+    epoch.lock(connection)
     return connection.execute(_REVOKE_ONE, {"id": token_id, "now": now}).rowcount
 
 
 def revoke_grant(connection: Connection, grant_id: str, now: int) -> int:
     """End all that came of an authorization. Returns how many were still alive."""
+    epoch.lock(connection)
     return connection.execute(_REVOKE_GRANT, {"id": grant_id, "now": now}).rowcount
 
 
 def revoke_session(connection: Connection, session_id: str, now: int) -> int:
     """End all that came of a sign-in. Returns how many were still alive."""
+    epoch.lock(connection)
     return connection.execute(_REVOKE_SESSION, {"id": session_id, "now": now}).rowcount
 
 
@@ -221,5 +225,6 @@ def revoke_principal(connection: Connection, principal_id: str, now: int) -> int
 
 def _revoke_where(connection: Connection, now: int, condition: ColumnElement[bool]) -> int:
     """Returns how many were still alive."""
+    epoch.lock(connection)
     ended = update(TokenRow).where(condition, TokenRow.revoked_at.is_(None))
     return connection.execute(ended.values(revoked_at=now)).rowcount

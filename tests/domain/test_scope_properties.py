@@ -52,7 +52,7 @@ def may(
     return allowed and limits.cover("1", action, resource, context)
 
 
-@settings(max_examples=200)
+@settings(max_examples=150)
 @given(strategies.policies(1), strategies.limits(), st.sampled_from(PRODUCTS))
 def test_what_is_in_scope_is_allowed_on_every_resource_of_the_account_under_every_context(
     policies: tuple[AttachedPolicy, ...], limits: TokenLimits, products: tuple[str, ...]
@@ -68,7 +68,7 @@ def test_what_is_in_scope_is_allowed_on_every_resource_of_the_account_under_ever
                         assert may(policies, limits, action, resource, context)
 
 
-@settings(max_examples=200)
+@settings(max_examples=150)
 @given(strategies.policies(1), strategies.limits(), st.sampled_from(PRODUCTS))
 def test_where_evaluate_is_not_said_there_is_nothing_beside_the_scope(
     policies: tuple[AttachedPolicy, ...], limits: TokenLimits, products: tuple[str, ...]

@@ -1,12 +1,20 @@
-"""Reading a `scope` parameter. What is granted is in ``cases/scopes.toml``."""
+"""Reading a `scope` parameter. What is granted: ``cases/scopes.toml``, ``cases/products.toml``."""
 
 from __future__ import annotations
 
 import pytest
 
-from app.domain.catalogue import ActionPattern
-from app.domain.scopes import GrantedScope, InvalidScope, RequestedScope, holds, parse_scope
-from tests.support.policies import allow, deny, policy
+from app.domain.catalogue import Action, ActionPattern, Catalogue, Label, Product
+from app.domain.limits import NO_LIMITS
+from app.domain.scopes import (
+    GrantedScope,
+    InvalidScope,
+    RequestedScope,
+    holds,
+    parse_scope,
+    products_of,
+)
+from tests.support.policies import IAM_PRODUCT, VSERVER_PRODUCT, allow, deny, policy
 
 
 def requested(identity: str, *patterns: str) -> RequestedScope:
@@ -47,6 +55,7 @@ def test_a_scope_is_read(text: str, expected: RequestedScope) -> None:
         ("**", "**"),
         ("a\"b\\c'd", "a?b?c?d"),
         ("é", "?"),
+        ("a~b", "a~b"),
         ("x" * 64, "x" * 64),
         ("x" * 65, "x" * 61 + "..."),
     ],
@@ -76,3 +85,18 @@ def test_a_pattern_holds_where_some_allow_speaks_of_all_of_it() -> None:
 
 def test_nothing_is_granted_unless_said() -> None:
     assert GrantedScope() == GrantedScope((), evaluate=False)
+
+
+def test_products_other_than_iam_may_share_a_token() -> None:
+    storage = Product("vstorage", "https://vstorage.example", (Action("GetFile", Label.READ),))
+    catalogue = Catalogue.of((IAM_PRODUCT, storage, VSERVER_PRODUCT))
+    everything = [policy(allow("*"))]
+
+    def products(*asked: str) -> tuple[str, ...]:
+        patterns = [ActionPattern(text) for text in asked]
+        return products_of("1", everything, NO_LIMITS, patterns, catalogue)
+
+    assert products("vserver:*", "vstorage:GetFile") == ("vstorage", "vserver")
+    assert products() == ("vstorage", "vserver")
+    with pytest.raises(InvalidScope, match="a token for iam cannot be for another API as well"):
+        products("vserver:*", "iam:*")

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from app.domain.principals import IamUser, RootAccount, RootUser
 from app.services import accounts, subject_tokens
 from app.services.administration import Conflict, Invalid, NotFound
 from app.services.runtime import Runtime
@@ -47,7 +50,9 @@ def test_what_is_no_account_id_is_refused(runtime: Runtime, account_id: str) -> 
         create_account(runtime, account_id)
 
 
-@pytest.mark.parametrize("email", ["a@b", "root+tag@example.co.uk", "ü@example.com", "a" * 64 + "@b"])
+@pytest.mark.parametrize(
+    "email", ["a@b", "root+tag@example.co.uk", "ü@example.com", "a" * 64 + "@b"]
+)
 def test_an_e_mail_has_something_on_both_sides(runtime: Runtime, email: str) -> None:
     create_account(runtime, email=email)
 
@@ -68,7 +73,7 @@ def test_an_account_id_is_given_once(runtime: Runtime) -> None:
 
 @pytest.mark.parametrize("email", ["root-a@example.com", "ROOT-A@EXAMPLE.COM"])
 def test_an_e_mail_belongs_to_one_root_account(runtime: Runtime, email: str) -> None:
-    with pytest.raises(Conflict, match="root-a@example.com is the e-mail of another"):
+    with pytest.raises(Conflict, match=r"root-a@example\.com is the e-mail of another"):
         create_account(runtime, email=email)
 
 
@@ -114,7 +119,9 @@ def test_a_password_that_is_accepted_signs_in(runtime: Runtime, password: str) -
 
     form = SignInForm("iam", "root-a@example.com", "System2", password)
     assert can_sign_in(runtime, form)
-    assert not can_sign_in(runtime, SignInForm(form.kind, form.root_email, "System2", password[:-1]))
+    assert not can_sign_in(
+        runtime, SignInForm(form.kind, form.root_email, "System2", password[:-1])
+    )
 
 
 @pytest.mark.parametrize(
@@ -165,7 +172,8 @@ def test_a_username_has_5_to_50_plain_characters(runtime: Runtime, username: str
 
 
 @pytest.mark.parametrize(
-    "username", ["", "abcd", "x" * 51, "with space", "a/bcde", "abcde\n", "ünïcode", "a@bcd", "ab:cd"]
+    "username",
+    ["", "abcd", "x" * 51, "with space", "a/bcde", "abcde\n", "ünïcode", "a@bcd", "ab:cd"],
 )
 def test_what_is_no_username_is_refused(runtime: Runtime, username: str) -> None:
     with pytest.raises(Invalid, match="5 to 50"):
@@ -231,8 +239,7 @@ def sessions_and_tokens(world: World) -> tuple[str, str, list[str]]:
 def live(world: World, tokens: list[str]) -> list[bool]:
     with world.runtime.database.read() as connection:
         return [
-            subject_tokens.find_live(world.runtime, connection, each) is not None
-            for each in tokens
+            subject_tokens.find_live(world.runtime, connection, each) is not None for each in tokens
         ]
 
 
@@ -300,3 +307,92 @@ def test_an_account_that_is_not_there_cannot_be_switched(world: World, switch: o
         switch(world.runtime, "70000")  # type: ignore[operator]
 
     assert grown(before, row_counts(world)) == {}
+
+
+# ------------------------------------------------------------------------- lists and passwords
+
+
+def test_accounts_and_users_are_listed(world: World) -> None:
+    create_account(world.runtime)
+    accounts.create_user(world.runtime, "53461", "alice", PASSWORD)
+
+    assert [each.account.id for each in accounts.list_accounts(world.runtime)] == [
+        "7",
+        "53461",
+        "60108",
+    ]
+    assert [each.username for each in accounts.list_users(world.runtime, "53461")] == [
+        "alice",
+        "System1",
+    ]
+    assert accounts.list_users(world.runtime, "7") == []
+    with pytest.raises(NotFound, match="no root account 70000"):
+        accounts.list_users(world.runtime, "70000")
+
+
+def test_an_account_is_found_with_its_root_user(world: World) -> None:
+    accounts.disable_account(world.runtime, "53461")
+    found = accounts.find_account(world.runtime, "53461")
+
+    assert found is not None
+    assert (found.email, found.account.enabled) == ("root-a@example.com", False)
+    assert accounts.find_account(world.runtime, "70000") is None
+
+
+def user_and_root(world: World) -> tuple[IamUser, RootUser]:
+    root = accounts.find_account(world.runtime, "53461")
+    assert root is not None
+    return accounts.list_users(world.runtime, "53461")[0], root
+
+
+def test_whether_a_password_is_the_users(world: World) -> None:
+    user, root = user_and_root(world)
+
+    assert accounts.password_matches(world.runtime, user, "System1-password")
+    assert accounts.password_matches(world.runtime, root, "root-a-password")
+    assert not accounts.password_matches(world.runtime, user, "root-a-password")
+    assert not accounts.password_matches(world.runtime, root, "System1-password")
+    gone = IamUser("user-9", "System9", user.account)
+    assert not accounts.password_matches(world.runtime, gone, "System1-password")
+    nowhere = RootUser("root-9", RootAccount("70000"), root.email)
+    assert not accounts.password_matches(world.runtime, nowhere, "root-a-password")
+
+
+def test_another_password_ends_what_the_old_one_opened(world: World) -> None:
+    cookie_a, cookie_b, tokens = sessions_and_tokens(world)
+    user, _ = user_and_root(world)
+
+    accounts.reset_password(world.runtime, user, "another-password")
+
+    assert live(world, tokens) == [False, False, False, True]
+    assert session_of(world.runtime, cookie_a) is None
+    assert session_of(world.runtime, cookie_b) is not None
+    form = SignInForm("iam", "root-a@example.com", "System1", "System1-password")
+    assert not can_sign_in(world.runtime, form)
+    assert can_sign_in(world.runtime, replace(form, password="another-password"))
+    event = world.rows("SELECT * FROM audit_events WHERE event = 'user:password:reset'")[0]
+    assert (event.owner_account_id, event.resource) == ("53461", f"iam-user/{user.id}")
+    assert event.detail == '{"tokens_ended": 3}'
+
+
+def test_a_root_users_password_is_its_own(world: World) -> None:
+    user, root = user_and_root(world)
+    of_user = user_token(world)
+    of_root = user_token(world, username=None)
+
+    accounts.reset_password(world.runtime, root, "another-password")
+
+    assert live(world, [of_user, of_root]) == [True, False]
+    assert accounts.password_matches(world.runtime, root, "another-password")
+    assert accounts.password_matches(world.runtime, user, "System1-password")
+
+
+def test_a_password_that_is_refused_changes_nothing(world: World) -> None:
+    user, _ = user_and_root(world)
+    before = row_counts(world)
+
+    with pytest.raises(Invalid, match="at least 8 characters"):
+        accounts.reset_password(world.runtime, user, "short")
+
+    assert row_counts(world) == before
+    assert accounts.password_matches(world.runtime, user, "System1-password")

@@ -15,6 +15,7 @@ from app.services.administration import (
     require_account,
 )
 from app.storage import accounts, epoch
+from tests.support.observation import statements
 from tests.support.world import World
 
 
@@ -30,6 +31,19 @@ def test_a_change_is_there_when_it_returns_and_counts_the_epoch_up(world: World)
 
     assert current(world) == before + 1
     assert world.rows("SELECT enabled FROM accounts WHERE id = '53461'") == [(0,)]
+
+
+def test_a_change_keeps_the_epoch_for_itself_from_its_start(world: World) -> None:
+    with statements(world) as seen:
+        change(world.runtime, lambda each: accounts.set_account_enabled(each, "53461", False))
+
+    tables = [statement.split()[:4] for statement in seen]
+    assert tables == [
+        ["BEGIN", "IMMEDIATE"],
+        ["SELECT", "epoch.value", "FROM", "epoch"],
+        ["UPDATE", "accounts", "SET", "enabled=?"],
+        ["UPDATE", "epoch", "SET", "value=(epoch.value"],
+    ]
 
 
 def test_a_change_that_is_refused_leaves_nothing(world: World) -> None:

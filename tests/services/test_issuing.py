@@ -66,7 +66,9 @@ def redeem(world: World, code: str) -> TestResponse:
     [
         pytest.param(untrust, id="trust removed"),
         pytest.param(lambda w: replace_trust(w, {"bool": {"iam:MfaPresent": [True]}}), id="MFA"),
-        pytest.param(lambda w: replace_trust(w, expires_at=START + 1) or w.clock.advance(1), id="end"),
+        pytest.param(
+            lambda w: replace_trust(w, expires_at=START + 1) or w.clock.advance(1), id="end"
+        ),
         pytest.param(take_impersonation, id="caller's policy detached"),
         pytest.param(lambda w: give(w, deny("iam:*", w.vrn)), id="caller's deny attached"),
         pytest.param(disable_service_account, id="service account disabled"),
@@ -130,9 +132,7 @@ def test_a_scope_that_is_taken_while_the_token_is_made_is_not_granted(world: Wor
     before_next_write(world, lambda: take_servers(world))
     assert world.machine_token(scope="vserver:List*").json["error"] == "invalid_scope"
 
-    policies.attach(
-        world.runtime, "vServerFullAccess", "service-account", world.service_account_id
-    )
+    policies.attach(world.runtime, "vServerFullAccess", "service-account", world.service_account_id)
     before_next_write(world, lambda: take_servers(world))
     answer = world.machine_token()
     assert "scope" not in answer.json

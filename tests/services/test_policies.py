@@ -51,10 +51,16 @@ def test_a_policy_is_found_by_name_and_id(runtime: Runtime) -> None:
             allow("vserver:ListServers", effect="permit"), "statements[0].effect", id="effect"
         ),
         pytest.param(
-            allow("vserver:FlyServers"), "statements[0].actions[0]: 'vserver:FlyServers'", id="action"
+            allow("vserver:FlyServers"),
+            "statements[0].actions[0]: 'vserver:FlyServers'",
+            id="action",
         ),
-        pytest.param(allow("vdisk:List*"), "statements[0].actions[0]: unknown product", id="product"),
-        pytest.param(allow("List*"), "statements[0].actions[0]: 'List*' is no action", id="pattern"),
+        pytest.param(
+            allow("vdisk:List*"), "statements[0].actions[0]: unknown product", id="product"
+        ),
+        pytest.param(
+            allow("List*"), "statements[0].actions[0]: 'List*' is no action", id="pattern"
+        ),
         pytest.param(
             allow("vserver:*", "vserver:53461:server/1"), "statements[0].resources[0]", id="VRN"
         ),
@@ -100,8 +106,9 @@ def test_what_is_no_name_is_refused(runtime: Runtime, name: str) -> None:
 
 def test_a_description_is_bounded(runtime: Runtime) -> None:
     policies.create(runtime, "53461", "First", GOOD, "x" * 256)
-    with pytest.raises(Invalid, match="at most 256"):
-        policies.create(runtime, "53461", "Second", GOOD, "x" * 257)
+    for description in ("x" * 257, "two\nlines"):
+        with pytest.raises(Invalid, match="at most 256 characters, all on one line"):
+            policies.create(runtime, "53461", "Second", GOOD, description)
 
 
 def test_a_name_is_given_once_and_managed_ones_are_taken(runtime: Runtime) -> None:
@@ -238,3 +245,16 @@ def test_only_users_and_service_accounts_have_policies(world: World, do: Any, ki
     with pytest.raises(Invalid, match="an iam-user or a service-account"):
         do(world.runtime, "IAMFullAccess", kind, root)
     assert world.rows("SELECT * FROM policy_attachments WHERE principal_id = :id", id=root) == []
+
+
+def test_what_an_account_may_attach_is_listed(world: World) -> None:
+    policies.create(world.runtime, "60108", "Readers", GOOD)
+
+    def names(account_id: str) -> list[str]:
+        return [each.name for each in policies.list_usable(world.runtime, account_id)]
+
+    managed = sorted(MANAGED, key=str.lower)
+    assert names("60108") == [*managed, "Readers"]
+    assert names("53461") == [*managed, "ImpersonateToRootUserAccountB"]
+    with pytest.raises(NotFound, match="no root account 70000"):
+        names("70000")

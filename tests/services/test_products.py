@@ -97,7 +97,9 @@ def test_a_file_says_what_a_product_can_do(tmp_path: Path) -> None:
         pytest.param('"vstorage"', '"v:s"', "name: String should match", id="colon"),
         pytest.param('"vstorage"', f'"{"v" * 33}"', "name: String should match", id="long name"),
         pytest.param('"vStorage"', '""', "display_name: String should have at least 1", id="title"),
-        pytest.param('"https://vstorage.example"', '"vstorage"', "identifier: .*absolute URI", id="URI"),
+        pytest.param(
+            '"https://vstorage.example"', '"vstorage"', "identifier: .*absolute URI", id="URI"
+        ),
         pytest.param("example", "example#a", "identifier: .*without fragment", id="fragment"),
         pytest.param("example", "exa mple", "identifier: .*absolute URI", id="space"),
         pytest.param("example", "x" * 256, "identifier: .*at most 255", id="long URI"),
@@ -107,7 +109,9 @@ def test_a_file_says_what_a_product_can_do(tmp_path: Path) -> None:
         pytest.param('["bucket"]', '["Bucket!"]', r"actions\.0\.resources\.0: ", id="resource"),
         pytest.param('["bucket"]', '"bucket"', r"actions\.0\.resources: ", id="no list"),
         pytest.param('label = "List"', 'label = "List"\nodd = 1', r"actions\.0\.odd: ", id="field"),
-        pytest.param('name = "vstorage"', 'name = "vstorage"\nodd = 1', "odd: Extra", id="top field"),
+        pytest.param(
+            'name = "vstorage"', 'name = "vstorage"\nodd = 1', "odd: Extra", id="top field"
+        ),
         pytest.param(
             '"DeleteBucket"', '"ListBuckets"', "actions: .*ListBuckets.*more than once", id="twice"
         ),
@@ -217,9 +221,7 @@ def test_the_issuer_shares_its_audience_with_nobody(
 
 
 @pytest.mark.parametrize("change", [('"vstorage"', '"iam"'), ("https://vstorage.example", "")])
-def test_iam_is_nobody_elses_product(
-    world: World, tmp_path: Path, change: tuple[str, str]
-) -> None:
+def test_iam_is_nobody_elses_product(world: World, tmp_path: Path, change: tuple[str, str]) -> None:
     with pytest.raises(Invalid, match="iam is the server's own API"):
         register(world, vstorage(tmp_path, change))
 
@@ -228,9 +230,7 @@ def test_replacing_a_products_secret_ends_the_old_one(world: World) -> None:
     new = products.replace_client_secret(world.runtime, world.product_client_id)
 
     def check(secret: str) -> bool:
-        return (
-            client_secrets.check(world.runtime, world.product_client_id, secret) is not None
-        )
+        return client_secrets.check(world.runtime, world.product_client_id, secret) is not None
 
     assert check(new)
     assert not check(world.product_client_secret)
@@ -300,8 +300,15 @@ def test_installing_again_changes_nothing(world: World) -> None:
     def state() -> list[Any]:
         return [
             sorted(map(tuple, world.rows(f"SELECT * FROM {table}")), key=str)
-            for table in ("products", "product_actions", "policies", "policy_versions",
-                          "oauth_clients", "client_secrets", "policy_attachments")
+            for table in (
+                "products",
+                "product_actions",
+                "policies",
+                "policy_versions",
+                "oauth_clients",
+                "client_secrets",
+                "policy_attachments",
+            )
         ]
 
     before, token = state(), world.machine_token(scope="vserver:List*")

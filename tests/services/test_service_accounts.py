@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from app.domain.principals import RootAccount
 from app.services import service_accounts
 from app.services.administration import Conflict, Invalid, NotFound
 from app.services.runtime import Runtime
@@ -65,7 +66,9 @@ def test_what_is_no_name_is_refused(runtime: Runtime, name: str) -> None:
         service_accounts.create(runtime, "53461", name)
 
 
-@pytest.mark.parametrize("name", ["AllowAccessFromRootUserAccountA", "allowaccessfromrootuseraccounta"])
+@pytest.mark.parametrize(
+    "name", ["AllowAccessFromRootUserAccountA", "allowaccessfromrootuseraccounta"]
+)
 def test_a_name_is_given_once_in_an_account(world: World, name: str) -> None:
     before = row_counts(world)
     with pytest.raises(Conflict, match="account 60108 has a service account"):
@@ -75,10 +78,18 @@ def test_a_name_is_given_once_in_an_account(world: World, name: str) -> None:
     assert service_accounts.create(world.runtime, "53461", name).account.account.id == "53461"
 
 
-def test_a_description_is_bounded(runtime: Runtime) -> None:
-    service_accounts.create(runtime, "53461", "first", "x" * 256)
-    with pytest.raises(Invalid, match="at most 256"):
-        service_accounts.create(runtime, "53461", "second", "x" * 257)
+@pytest.mark.parametrize("description", ["", "x" * 256, "Ünïcode, by night"])
+def test_a_description_is_one_line(world: World, description: str) -> None:
+    new = service_accounts.create(world.runtime, "53461", "first", description)
+
+    found = world.rows("SELECT description FROM service_accounts WHERE id = :id", id=new.account.id)
+    assert found == [(description,)]
+
+
+@pytest.mark.parametrize("description", ["x" * 257, "two\nlines", "a\0b", "\ud800", "\x1b[2J"])
+def test_any_other_description_is_refused(runtime: Runtime, description: str) -> None:
+    with pytest.raises(Invalid, match="at most 256 characters, all on one line"):
+        service_accounts.create(runtime, "53461", "first", description)
 
 
 @pytest.mark.parametrize("lifetime", [900, 3600, 43_200])
@@ -184,6 +195,14 @@ def test_who_is_not_there_gets_no_secret(world: World) -> None:
     assert row_counts(world) == before
 
 
+def test_a_service_account_without_a_client_has_no_secret_to_replace(world: World) -> None:
+    new = rows.ServiceAccount("sa-bare", "bare", RootAccount("60108"))
+    world.runtime.database.write(lambda each: rows.add(each, new, START))
+
+    with pytest.raises(NotFound, match="sa-bare has no client"):
+        service_accounts.replace_secret(world.runtime, "sa-bare")
+
+
 # -------------------------------------------------------------------------------------- trust
 
 
@@ -248,6 +267,27 @@ def test_a_condition_that_makes_no_sense_is_refused_with_its_path(
     assert trust_of(world, "70000") is None
 
 
+def test_a_condition_is_no_larger_than_a_document(world: World) -> None:
+    def add(trusted: str, names: int) -> None:
+        condition = {"stringEquals": {"iam:PrincipalName": ["x" * 96] * names}}
+        service_accounts.add_trust(world.runtime, world.service_account_id, trusted, condition)
+
+    add("70000", 160)
+    with pytest.raises(Invalid, match="at most 16384 bytes"):
+        add("70001", 170)
+    assert trust_of(world, "70001") is None
+
+
+@pytest.mark.parametrize("end", [253_402_300_800, 10**30])
+def test_an_end_lies_in_a_year_that_can_be_written(world: World, end: int) -> None:
+    with pytest.raises(Invalid, match="before the year 10000"):
+        service_accounts.add_trust(world.runtime, world.service_account_id, "70000", None, end)
+    last = service_accounts.add_trust(
+        world.runtime, world.service_account_id, "70000", None, 253_402_300_799
+    )
+    assert trust_of(world, "70000") == last
+
+
 def test_trust_needs_its_service_account(world: World) -> None:
     before = row_counts(world)
     with pytest.raises(NotFound, match="no service account sa-9"):
@@ -286,3 +326,35 @@ def test_adding_and_removing_trust_is_written_down_for_the_owner(world: World) -
         assert event.detail == '{"trusted_account_id": "70000"}'
         # The trusted account's log is not told.
         assert event.actor_account_id is None
+
+
+# ------------------------------------------------------------------------------------- lists
+
+
+def test_service_accounts_are_listed_by_account(world: World) -> None:
+    first = service_accounts.create(world.runtime, "60108", "aardvark")
+
+    listed = service_accounts.list_of_account(world.runtime, "60108")
+    assert [each.id for each in listed] == [first.account.id, world.service_account_id]
+    assert service_accounts.list_of_account(world.runtime, "53461") == []
+    with pytest.raises(NotFound, match="no root account 70000"):
+        service_accounts.list_of_account(world.runtime, "70000")
+
+
+def test_the_client_of_a_service_account_is_found(world: World) -> None:
+    assert (
+        service_accounts.find_client_id(world.runtime, world.service_account_id) == world.client_id
+    )
+    with pytest.raises(NotFound, match="no service account sa-9"):
+        service_accounts.find_client_id(world.runtime, "sa-9")
+
+
+def test_trust_is_found_even_after_its_end(world: World) -> None:
+    trust = service_accounts.add_trust(
+        world.runtime, world.service_account_id, "70000", None, START + 60
+    )
+    world.clock.advance(3600)
+
+    assert service_accounts.find_trust(world.runtime, world.service_account_id, "70000") == trust
+    assert service_accounts.find_trust(world.runtime, world.service_account_id, "70001") is None
+    assert service_accounts.find_trust(world.runtime, "sa-9", "70000") is None

@@ -40,7 +40,9 @@ def test_a_user_is_found_by_id_with_its_account(database: Database) -> None:
         )
 
 
-@pytest.mark.parametrize("email", ["ROOT-A@example.com", "root-a@EXAMPLE.COM", " Root-A@Example.com "])
+@pytest.mark.parametrize(
+    "email", ["ROOT-A@example.com", "root-a@EXAMPLE.COM", " Root-A@Example.com "]
+)
 @pytest.mark.parametrize("username", ["System1", "SYSTEM1", "system1"])
 def test_case_does_not_matter_when_looking(database: Database, email: str, username: str) -> None:
     with database.read() as connection:
@@ -133,3 +135,42 @@ def test_a_disabled_user_is_still_found_as_one(database: Database) -> None:
 def test_switching_somebody_who_is_not_there_is_told(database: Database) -> None:
     assert not database.write(lambda each: accounts.set_account_enabled(each, "70000", False))
     assert not database.write(lambda each: accounts.set_user_enabled(each, "user-9", False))
+
+
+def test_root_accounts_are_listed_in_the_order_of_their_numbers(database: Database) -> None:
+    for account_id in ("7", "100000"):
+        root = RootUser(f"root-{account_id}", RootAccount(account_id), f"{account_id}@example.com")
+        database.write(lambda each, root=root: accounts.add_account(each, root, "hash", 1))
+
+    with database.read() as connection:
+        listed = accounts.list_roots(connection)
+    assert [each.account.id for each in listed] == ["7", "53461", "60108", "100000"]
+    assert listed[1] == ROOT_A
+
+
+def test_the_users_of_one_account_are_listed_by_name(database: Database) -> None:
+    others = [IamUser("user-b", "System0", B), IamUser("user-2", "alice", A, enabled=False)]
+    for user in others:
+        database.write(lambda each, user=user: accounts.add_user(each, user, "hash", 1))
+
+    with database.read() as connection:
+        assert accounts.list_users(connection, A.id) == [others[1], SYSTEM1]
+        assert accounts.list_users(connection, B.id) == [others[0]]
+        assert accounts.list_users(connection, "70000") == []
+
+
+def test_a_password_is_changed_for_one_user_alone(database: Database) -> None:
+    database.write(lambda each: accounts.set_root_password(each, A.id, "new-root-hash"))
+    database.write(lambda each: accounts.set_user_password(each, SYSTEM1.id, "new-user-hash"))
+
+    with database.read() as connection:
+        found = [
+            accounts.find_root_by_email(connection, ROOT_A.email),
+            accounts.find_user_by_name(connection, ROOT_A.email, "System1"),
+            accounts.find_root_by_email(connection, ROOT_B.email),
+        ]
+    assert [each.password_hash for each in found if each] == [
+        "new-root-hash",
+        "new-user-hash",
+        "hash-of-root-b",
+    ]

@@ -128,9 +128,7 @@ def test_whether_a_client_is_there(database: Database) -> None:
 
 def test_the_client_behind_a_service_account(database: Database) -> None:
     with database.read() as connection:
-        assert (
-            clients.find_id_of_service_account(connection, SERVICE_ACCOUNT.id) == MACHINE.id
-        )
+        assert clients.find_id_of_service_account(connection, SERVICE_ACCOUNT.id) == MACHINE.id
         assert clients.find_id_of_service_account(connection, "sa-9") is None
 
 

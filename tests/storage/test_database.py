@@ -14,13 +14,11 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import Connection, create_engine, event, select, text
+from sqlalchemy import Connection, create_engine, event, text
 
 from app.storage import accounts, epoch
 from app.storage import database as database_module
-from app.storage.accounts import AccountRow
 from app.storage.database import Database, StoreUnavailable, configure
-from tests.support.impersonation import A
 from tests.support.stores import ROOT_A, open_store
 
 WRITERS = 8
@@ -251,6 +249,38 @@ def test_the_wait_for_the_lock_ends(impatient: Database) -> None:
     assert counted(impatient) == 1
 
 
+def test_the_wait_for_another_thread_ends(impatient: Database) -> None:
+    holding, done = threading.Event(), threading.Event()
+
+    def hold(connection: Connection) -> None:
+        count_up(connection)
+        holding.set()
+        done.wait()
+
+    with ThreadPoolExecutor(1) as thread:
+        running = thread.submit(impatient.write, hold)
+        holding.wait()
+        with pytest.raises(StoreUnavailable, match="another write takes too long"):
+            impatient.write(count_up)
+        assert counted(impatient) == 0
+        done.set()
+        running.result()
+    impatient.write(count_up)
+
+    assert counted(impatient) == 2
+
+
+def test_a_write_in_a_write_is_refused_and_not_waited_for_for_ever(impatient: Database) -> None:
+    def write(connection: Connection) -> None:
+        impatient.write(count_up)
+
+    with pytest.raises(StoreUnavailable, match="another write takes too long"):
+        impatient.write(write)
+    impatient.write(count_up)
+
+    assert counted(impatient) == 1
+
+
 def hold_new_file(other: sqlite3.Connection) -> None:
     """Somebody else made the file a moment ago, is reading it, and knows nothing of WAL."""
     other.execute("CREATE TABLE counter (value INT)")
@@ -259,7 +289,10 @@ def hold_new_file(other: sqlite3.Connection) -> None:
     other.execute("SELECT value FROM counter").fetchall()
 
 
-def test_a_new_file_is_made_ready_once_others_let_go_of_it(tmp_path: Path) -> None:
+def test_a_new_file_is_made_ready_once_others_let_go_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database_module, "_LOCK_WAIT_MS", 10)
     database = open_store(tmp_path / "new.db")
     with other_program(database) as other:
         hold_new_file(other)
@@ -293,6 +326,18 @@ def test_a_new_file_that_others_keep_is_unavailable(
 
     assert counted(database) == 1
     database.engine.dispose()
+
+
+def test_a_file_that_cannot_be_switched_fails_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "store.db"
+    with closing(sqlite3.connect(path)) as maker:
+        maker.execute("CREATE TABLE counter (value INT)")
+
+    with (
+        closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as reader,
+        pytest.raises(sqlite3.OperationalError, match="readonly"),
+    ):
+        database_module._use_wal(reader.cursor())
 
 
 def test_a_file_that_cannot_be_opened_is_unavailable(tmp_path: Path) -> None:
@@ -341,6 +386,9 @@ def test_an_error_does_not_repeat_what_was_to_be_written(
 
 
 def test_what_does_not_concern_the_store_is_not_translated(database: Database) -> None:
-    with pytest.raises(KeyError), database.read() as connection:
-        connection.execute(select(AccountRow.id).where(AccountRow.id == A.id)).one()
-        raise KeyError("of the caller")
+    def read() -> None:
+        with database.read():
+            raise KeyError("of the caller")
+
+    with pytest.raises(KeyError, match="of the caller"):
+        read()

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, select
+from collections.abc import Callable
+from typing import Any
 
-from app.storage import epoch
+import pytest
+from sqlalchemy import Connection, event, select
+from sqlalchemy.dialects import postgresql
+
+from app.storage import epoch, tokens
 from app.storage.database import Database
 
 
@@ -42,9 +47,46 @@ def test_it_stands_still_where_the_write_is_undone(empty_store: Database) -> Non
         epoch.advance(connection)
         raise LookupError
 
-    try:
+    with pytest.raises(LookupError):
         empty_store.write(write)
-    except LookupError:
-        pass
 
     assert read(empty_store) == 1
+
+
+def test_whoever_commits_a_token_and_whoever_takes_away_keep_each_other_out() -> None:
+    """SQLite has one lock for everything; PostgreSQL locks the epoch's row."""
+
+    def in_postgresql(statement: Any) -> str:
+        return str(statement.compile(dialect=postgresql.dialect()))
+
+    assert in_postgresql(epoch._HELD).endswith("FOR SHARE")
+    assert in_postgresql(epoch._LOCKED).endswith("FOR UPDATE")
+    assert in_postgresql(epoch._READ).endswith("WHERE epoch.id = %(id_1)s::BIGINT")
+
+
+@pytest.mark.parametrize(
+    "revoke",
+    [
+        tokens.revoke,
+        tokens.revoke_grant,
+        tokens.revoke_session,
+        tokens.revoke_account,
+        tokens.revoke_principal,
+    ],
+)
+def test_a_revocation_takes_the_lock_first(
+    empty_store: Database, revoke: Callable[[Connection, str, int], int]
+) -> None:
+    seen: list[str] = []
+
+    def note(_connection: Any, statement: Any, *_rest: Any) -> None:
+        seen.append(str(statement.compile(dialect=postgresql.dialect())))
+
+    def work(connection: Connection) -> None:
+        event.listen(connection, "before_execute", note)
+        revoke(connection, "an id", 1)
+
+    empty_store.write(work)
+
+    assert [statement.split()[0] for statement in seen] == ["SELECT", "UPDATE"]
+    assert seen[0].endswith("FOR UPDATE")

@@ -24,9 +24,7 @@ STOP = {"statements": [allow("vserver:StopServer"), deny("vserver:Delete*")]}
 
 def add(database: Database, policy_id: str, account_id: str | None = A.id, **fields: Any) -> None:
     values = {"name": policy_id, "document": LIST, **fields}
-    database.write(
-        lambda each: policies.add(each, policy_id, account_id, created_at=1, **values)
-    )
+    database.write(lambda each: policies.add(each, policy_id, account_id, created_at=1, **values))
 
 
 def attach(database: Database, policy_id: str, kind: str, principal: str) -> bool:
@@ -239,3 +237,21 @@ def test_the_store_itself_keeps_policies_apart(
 
     with pytest.raises(StoreUnavailable, match="IntegrityError"):
         add(database, policy_id, name=name)
+
+
+def test_what_an_account_may_attach_is_listed_managed_ones_first(database: Database) -> None:
+    add(database, "p1", A.id, name="zoo")
+    add(database, "p2", A.id, name="Aardvark")
+    add(database, "p3", B.id, name="theirs")
+    add(database, "m1", None, name="ReadOnly")
+    add(database, "m2", None, name="FullAccess")
+    database.write(lambda connection: put_version(connection, "p1", STOP))
+
+    with database.read() as connection:
+        listed = policies.list_usable(connection, A.id)
+    assert [(each.id, each.name, each.is_managed, each.version) for each in listed] == [
+        ("m2", "FullAccess", True, 1),
+        ("m1", "ReadOnly", True, 1),
+        ("p2", "Aardvark", False, 1),
+        ("p1", "zoo", False, 2),
+    ]

@@ -17,7 +17,7 @@ from sqlalchemy.sql.expression import Executable
 
 import app.storage
 from app.services import accounts, products, sign_in
-from app.storage import audit, epoch, tokens
+from app.storage import audit, tokens
 from app.storage.database import Base
 from tests.support.world import build_world, claims_of
 
@@ -107,11 +107,6 @@ def test_whatever_the_story_runs_is_postgresql(tmp_path: Path) -> None:
     assert len(seen) > 30
     problems = {sql: ONLY_SQLITE.findall(in_postgresql(seen[sql])) for sql in seen}
     assert {sql: found for sql, found in problems.items() if found} == {}
-
-
-def test_reading_the_epoch_for_a_commit_holds_its_row() -> None:
-    """SQLite's write lock covers everything; PostgreSQL has to be told."""
-    assert in_postgresql(epoch._READ.with_for_update(read=True)).endswith("FOR SHARE")
 
 
 @pytest.mark.parametrize(

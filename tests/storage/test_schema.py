@@ -17,7 +17,8 @@ from alembic.config import Config
 from alembic.operations import Operations
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, inspect
+from alembic.util import CommandError
+from sqlalchemy import Connection, inspect, text
 
 from app.storage import accounts, epoch, schema
 from app.storage.database import Base, Database, StoreUnavailable
@@ -142,6 +143,17 @@ def test_a_downgrade_takes_everything_away_and_an_upgrade_brings_it_back(
         assert tables_of(connection) == before
 
 
+def test_a_store_of_a_newer_version_is_left_alone(database: Database) -> None:
+    newer = text("UPDATE alembic_version SET version_num = '9999'")
+    database.write(lambda connection: connection.execute(newer))
+
+    with pytest.raises(CommandError, match="9999"):
+        schema.upgrade(database)
+
+    assert schema.current_revision(database) == "9999"
+    assert not schema.is_current(database)
+
+
 def test_a_store_that_cannot_be_opened_is_unavailable(tmp_path: Path) -> None:
     database = open_store(tmp_path / "file.db")
     (tmp_path / "file.db").write_bytes(b"this is no database, whatever its name says" * 100)
@@ -167,7 +179,7 @@ def test_the_migrations_are_postgresql_too() -> None:
 
 
 PROCESSES = 4
-STORES = 6
+STORES = 4
 # Processes that forked before any of them opened a store, and begin each at the same moment.
 UPGRADERS = f"""
 import json, multiprocessing, sys

@@ -52,7 +52,9 @@ def test_a_service_account_keeps_its_own_lifetime(database: Database) -> None:
         assert service_accounts.find(connection, "sa-2") == account
 
 
-@pytest.mark.parametrize("name", ["AllowAccessFromRootUserAccountA", "allowaccessfromrootuseraccounta"])
+@pytest.mark.parametrize(
+    "name", ["AllowAccessFromRootUserAccountA", "allowaccessfromrootuseraccounta"]
+)
 def test_a_name_is_found_however_it_is_written(database: Database, name: str) -> None:
     with database.read() as connection:
         assert service_accounts.find_id_by_name(connection, B.id, name) == SERVICE_ACCOUNT.id
@@ -87,7 +89,9 @@ def test_another_account_may_use_the_same_name(database: Database) -> None:
 
 
 def test_disabling_shows_in_the_service_account_and_its_account(database: Database) -> None:
-    assert database.write(lambda each: service_accounts.set_enabled(each, SERVICE_ACCOUNT.id, False))
+    assert database.write(
+        lambda each: service_accounts.set_enabled(each, SERVICE_ACCOUNT.id, False)
+    )
     assert database.write(lambda each: accounts.set_account_enabled(each, B.id, False))
     assert not database.write(lambda each: service_accounts.set_enabled(each, "sa-9", False))
 
@@ -152,3 +156,22 @@ def test_a_condition_that_cannot_be_read_is_not_taken_for_none(database: Databas
 
     with pytest.raises(InvalidDocument, match="condition"):
         found(database)
+
+
+def test_the_service_accounts_of_one_account_are_listed_by_name(database: Database) -> None:
+    others = [
+        ServiceAccount("sa-2", "zoo", B, enabled=False, max_token_lifetime=900),
+        ServiceAccount("sa-3", "Aardvark", B),
+        ServiceAccount("sa-4", "backup", A),
+    ]
+    for account in others:
+        database.write(lambda each, account=account: service_accounts.add(each, account, 1))
+
+    with database.read() as connection:
+        assert service_accounts.list_of_account(connection, B.id) == [
+            others[1],
+            SERVICE_ACCOUNT,
+            others[0],
+        ]
+        assert service_accounts.list_of_account(connection, A.id) == [others[2]]
+        assert service_accounts.list_of_account(connection, "70000") == []

@@ -67,3 +67,17 @@ def test_the_store_itself_keeps_sessions_apart(
 ) -> None:
     with pytest.raises(StoreUnavailable, match="IntegrityError"):
         store.write(lambda each: sessions.add(each, session, digest))
+
+
+def test_the_sessions_of_one_user_end_together(store: Database) -> None:
+    third = replace(SESSION, id="session-4")
+    store.write(lambda each: sessions.add(each, third, "digest-of-session-4"))
+
+    assert store.write(lambda each: sessions.end_user(each, SESSION.user_id, 400)) == 2
+    assert store.write(lambda each: sessions.end_user(each, SESSION.user_id, 500)) == 0
+
+    with store.read() as connection:
+        assert sessions.find_by_id(connection, SESSION.id) == replace(SESSION, ended_at=400)
+        assert sessions.find_by_id(connection, third.id) == replace(third, ended_at=400)
+        assert sessions.find_by_id(connection, SECOND.id) == SECOND
+        assert sessions.find_by_id(connection, OTHERS.id) == OTHERS

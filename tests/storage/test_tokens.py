@@ -221,9 +221,7 @@ def test_an_account_ends_with_its_own_tokens_and_those_that_it_acts_through(
     add(database, token("own"))
     add(database, token("through-c", actor=replace(ACTOR, subject="user-c", account_id="70000")))
 
-    assert (
-        database.write(lambda each: tokens.revoke_account(each, A.id, 500)) == GENERATIONS + 2
-    )
+    assert database.write(lambda each: tokens.revoke_account(each, A.id, 500)) == GENERATIONS + 2
     assert ended(database) == {"of-user", "narrowed", *through}
 
     # The other end of the same tokens: what is left of B's.

@@ -9,11 +9,18 @@ from sqlalchemy import Connection
 
 from app.domain.catalogue import Label
 from app.domain.clients import Client, ClientKind
-from app.services import accounts, administration, policies, products, service_accounts
+from app.services import (
+    accounts,
+    administration,
+    policies,
+    products,
+    service_accounts,
+    sign_in,
+)
 from app.services.products import ProductFile, RegisteredProduct
 from app.services.service_accounts import NewServiceAccount
 from app.storage import accounts as account_rows
-from app.storage import clients, tokens
+from app.storage import clients, sessions, tokens
 from app.storage import service_accounts as service_account_rows
 from tests.support.world import EXCHANGE, World, claims_of
 
@@ -127,3 +134,13 @@ def new_client(world: World, client_id: str, **fields: Any) -> tuple[str, str]:
 
     change(world, write)
     return client_id, secret
+
+
+def end_session(world: World, session_id: str) -> None:
+    """Sign out whoever signed in there."""
+    with world.runtime.database.read() as connection:
+        found = sign_in.signed_in(
+            world.runtime, connection, sessions.find_by_id(connection, session_id)
+        )
+    assert found is not None
+    sign_in.sign_out(world.runtime, found)

@@ -80,7 +80,7 @@ def network() -> Iterator[list[str]]:
     """The outbound calls that this process makes meanwhile, as Python's audit hooks see them."""
     if not getattr(_audit, "installed", False):
         sys.addaudithook(_audit)
-        _audit.installed = True  # type: ignore[attr-defined]
+        _audit.installed = True
     seen: list[str] = []
     _watchers.append(seen)
     try:

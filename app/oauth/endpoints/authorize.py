@@ -59,7 +59,7 @@ def authorize(runtime: Runtime, server: ProtocolServer, request: Request) -> Res
     except (Refused, Unredirectable) as error:
         return _error_page(str(error))
     except StoreUnavailable:
-        return _unavailable_page()
+        return browser.unavailable()
 
 
 def decide(runtime: Runtime, server: ProtocolServer, request: Request) -> Response:
@@ -88,7 +88,7 @@ def decide(runtime: Runtime, server: ProtocolServer, request: Request) -> Respon
     except (Refused, Unredirectable) as error:
         return _error_page(str(error))
     except StoreUnavailable:
-        return _unavailable_page()
+        return browser.unavailable()
 
 
 def _query_of(runtime: Runtime, request: Request) -> str:
@@ -184,18 +184,27 @@ def _asked(parameters: Parameters, redirect_uri: str) -> AuthorizationRequest:
 
 
 def _must_sign_in_again(runtime: Runtime, checked: Checked, user: SignedIn) -> bool:
-    """`prompt=login`, or a sign-in that is older than `max_age`."""
+    """`prompt=login` or the same in other words, or a sign-in that is older than `max_age`."""
     if checked.prompts & {"login", "select_account"}:
         return True
     max_age = checked.parameters.get("max_age")
-    return max_age is not None and runtime.now() - user.session.auth_time > int(max_age)
+    if max_age is None:
+        return False
+    return int(max_age) == 0 or runtime.now() - user.session.auth_time > int(max_age)
 
 
 def _without_login_prompt(query: str) -> str:
-    """The request after signing in: what `prompt` asked for has then been done."""
-    pairs = parse_qsl(query, keep_blank_values=True)
-    kept = [(n, "consent" if n == "prompt" and "consent" in v else v) for n, v in pairs]
-    return urlencode([(n, v) for n, v in kept if n != "prompt" or v == "consent"])
+    """The request after signing in: what `prompt` or `max_age=0` asked for has been done.
+
+    With `max_age=0` left in it, a sign-in that took a second would lead to the next.
+    """
+    kept = []
+    for name, value in parse_qsl(query, keep_blank_values=True):
+        if name == "prompt" and "consent" in value:
+            kept.append((name, "consent"))
+        elif name != "prompt" and not (name == "max_age" and value.strip("0") == ""):
+            kept.append((name, value))
+    return urlencode(kept)
 
 
 def _to_sign_in(query: str) -> Response:
@@ -261,14 +270,3 @@ def _foreign_client_page() -> Response:
         title="Not for your account",
         message="This application serves the users of another account. Sign in as one of them.",
     )
-
-
-def _unavailable_page() -> Response:
-    response = browser.page(
-        "error.html",
-        503,
-        title="Out of order",
-        message="The server cannot reach its store. Nothing was changed; try again in a moment.",
-    )
-    response.headers["Retry-After"] = "2"
-    return response

@@ -21,7 +21,10 @@ _DONE = "/signed-in"
 
 def show(runtime: Runtime, request: Request) -> Response:
     target = _target(request.args.get("continue"))
-    return _page(runtime, request, Parameters({}, {}), target)
+    try:
+        return _page(runtime, request, Parameters({}, {}), target)
+    except StoreUnavailable:
+        return browser.unavailable()
 
 
 def submit(runtime: Runtime, request: Request) -> Response:
@@ -32,19 +35,19 @@ def submit(runtime: Runtime, request: Request) -> Response:
         return browser.page(
             "error.html", 400, title="This form cannot be read", message=refused.message
         )
+    try:
+        return _submit(runtime, request, form)
+    except StoreUnavailable:
+        return browser.unavailable()
+
+
+def _submit(runtime: Runtime, request: Request, form: Parameters) -> Response:
     target = _target(form.get("continue"))
     cookie = browser.form_cookie(runtime, request)
     token = form.get("csrf_token") or ""
     if cookie is None or not sign_in.csrf_matches(runtime, token, cookie, paths.SIGN_IN):
         return _page(runtime, request, form, target, status=403, problem=_OUT_OF_DATE)
-    try:
-        new = sign_in.sign_in(runtime, _credentials(form), request.remote_addr)
-    except StoreUnavailable:
-        response = _page(
-            runtime, request, form, target, status=503, problem="Out of order; try again soon."
-        )
-        response.headers["Retry-After"] = "2"
-        return response
+    new = sign_in.sign_in(runtime, _credentials(form), request.remote_addr)
     if new is None:
         return _page(runtime, request, form, target, status=401, problem=_FAILED)
     response = browser.go_to(target)
@@ -56,7 +59,10 @@ def submit(runtime: Runtime, request: Request) -> Response:
 
 def done(runtime: Runtime, request: Request) -> Response:
     """Where a sign-in ends that came from nowhere in particular."""
-    user = browser.signed_in(runtime, request)
+    try:
+        user = browser.signed_in(runtime, request)
+    except StoreUnavailable:
+        return browser.unavailable()
     if user is None:
         return browser.go_to(paths.SIGN_IN)
     return browser.page("signed_in.html", user=user.user)

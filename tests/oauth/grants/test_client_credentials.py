@@ -213,7 +213,7 @@ class TestApisNamed:
         assert not {"scope", "evaluate"} & found.keys()
 
     def test_the_issuer_and_another(self, world: World) -> None:
-        answer = world.machine_token(audience=["iam", "vserver"])  # type: ignore[arg-type]
+        answer = world.machine_token(audience=["iam", "vserver"])
 
         assert (answer.status_code, answer.json["error"]) == (400, "invalid_target")
 

@@ -99,6 +99,15 @@ CAUSES = {
         ),
         caller="no-statement-allows",
     ),
+    "policy for the id elsewhere": Cause(
+        lambda world: (
+            changes.take_impersonation(world),
+            changes.give(
+                world,
+                allow("iam:ImpersonateServiceAccount", world.vrn.replace("60108", "70000")),
+            ),
+        ),
+    ),
     "policy with a star abroad": Cause(
         lambda world: (
             changes.take_impersonation(world),
@@ -168,6 +177,9 @@ def test_every_denial_is_the_same_work(world: World, token: str, reference: Any,
     assert first.pop("audit_events") == 1
     assert set(first) <= {"refusal_counts"}
     assert sum("INTO refusal_counts" in each for each in seen) == 1
+    # The caller's policies are read; those of a service account that nobody may become are not:
+    # how many it has would show in the time that a denial takes.
+    assert sum("FROM policies" in each for each in seen) == 1
 
 
 @pytest.mark.parametrize("name", CAUSES)

@@ -9,7 +9,7 @@ import pytest
 
 from tests.support import changes
 from tests.support.observation import bytes_on_disk, newest_event
-from tests.support.world import World, allow, claims_of
+from tests.support.world import ACCESS_TOKEN, CLI, EXCHANGE, World, allow, claims_of
 
 EXTERNAL_ID = "ticket-8f3a5c1e-not-to-be-kept"
 
@@ -68,6 +68,57 @@ class TestDisplayNameAndReason:
         changes.replace_trust(world, when("iam:PrincipalName", "Ann"))
 
         assert world.impersonate(token, display_name="Ann").json["error"] == "invalid_target"
+
+
+class TestWhatTheServerSees:
+    """Values that no caller can choose."""
+
+    def test_the_address_is_that_of_the_connection(self, world: World, token: str) -> None:
+        """A forwarded address is anybody's word."""
+        changes.replace_trust(world, when("iam:SourceIp", "10.0.0.0/8", operator="ipAddress"))
+        form = {
+            "grant_type": EXCHANGE,
+            "client_id": CLI,
+            "subject_token": token,
+            "subject_token_type": ACCESS_TOKEN,
+            "requested_subject": world.service_account_id,
+        }
+
+        def from_address(address: str) -> Any:
+            return world.client.post(
+                "/oauth2/token",
+                data=form,
+                headers={"X-Forwarded-For": "10.0.0.1", "Forwarded": "for=10.0.0.1"},
+                environ_base={"REMOTE_ADDR": address},
+            )
+
+        assert from_address("192.0.2.1").json["error"] == "invalid_target"
+        assert from_address("10.1.2.3").status_code == 200
+        assert from_address("::ffff:10.1.2.3").status_code == 200
+
+    def test_the_age_of_the_sign_in_goes_along(self, world: World, token: str) -> None:
+        changes.replace_trust(world, when("iam:AuthAge", 300, operator="numberLessThan"))
+        world.clock.advance(299)
+        narrow = world.exchange(token).json["access_token"]
+        assert world.impersonate(narrow).status_code == 200
+
+        world.clock.advance(1)
+        again = world.exchange(narrow).json["access_token"]
+        assert world.impersonate(again).json["error"] == "invalid_target"
+
+    def test_a_second_factor_is_not_a_parameter(self, world: World, token: str) -> None:
+        changes.replace_trust(world, when("iam:MfaPresent", True, operator="bool"))
+
+        answer = world.impersonate(token, amr="mfa", acr="mfa", mfa="true")
+
+        assert answer.json["error"] == "invalid_target"
+
+    def test_who_asks_is_the_tokens_user(self, world: World, token: str) -> None:
+        changes.replace_trust(world, when("iam:PrincipalId", world.user_id))
+        assert world.impersonate(token, username="x", sub="x").status_code == 200
+
+        changes.replace_trust(world, when("iam:PrincipalName", "System2"))
+        assert world.impersonate(token, username="System2").json["error"] == "invalid_target"
 
 
 class TestExternalId:

@@ -5,20 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from app.domain.clients import ClientKind
-from app.services import accounts, sign_in
-from app.storage import sessions
+from app.services import accounts
 from tests.support import changes
 from tests.support.tokens import user_token
 from tests.support.world import ACCESS_TOKEN, EXCHANGE, VSERVER, World, basic
-
-
-def end_session(world: World, session_id: str) -> None:
-    with world.runtime.database.read() as connection:
-        found = sign_in.signed_in(
-            world.runtime, connection, sessions.find_by_id(connection, session_id)
-        )
-    assert found is not None
-    sign_in.sign_out(world.runtime, found)
 
 
 def refused(world: World, token: str) -> None:
@@ -45,7 +35,7 @@ class TestTokensThatEnded:
 
     def test_its_sign_in_ended(self, world: World, token: str) -> None:
         session = world.rows("SELECT id FROM sign_in_sessions")[0].id
-        end_session(world, session)
+        changes.end_session(world, session)
 
         refused(world, token)
 
