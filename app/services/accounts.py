@@ -104,6 +104,63 @@ def create_user(
     return change(runtime, write)
 
 
+def set_user_enabled(runtime: Runtime, user_id: str, *, enabled: bool) -> None:
+    """Disable a user, whose sessions and tokens then end for good, or enable one again.
+
+    Raises `NotFound`.
+    """
+
+    def write(connection: Connection) -> None:
+        user = accounts.find_user(connection, user_id)
+        if user is None:
+            raise NotFound(f"there is no IAM user {user_id}")
+        accounts.set_user_enabled(connection, user_id, enabled)
+        if not enabled:
+            _end_everything_of(runtime, connection, user_id)
+        audit_service.write_by_operator(
+            runtime,
+            connection,
+            Event.USER_ENABLE if enabled else Event.USER_DISABLE,
+            user.account.id,
+            f"iam-user/{user_id}",
+        )
+
+    change(runtime, write)
+
+
+def set_password(runtime: Runtime, user_id: str, password: str) -> None:
+    """Give an IAM user or a root user a new password; all that the old one opened ends.
+
+    Raises `AdministrationError`.
+    """
+    encoded = hash_password(runtime, password)
+
+    def write(connection: Connection) -> None:
+        user = accounts.find_user(connection, user_id) or accounts.find_root_by_user_id(
+            connection, user_id
+        )
+        if user is None:
+            raise NotFound(f"there is no user {user_id}")
+        accounts.set_password_hash(connection, user_id, encoded)
+        _end_everything_of(runtime, connection, user_id)
+        audit_service.write_by_operator(
+            runtime,
+            connection,
+            Event.PASSWORD_CHANGE,
+            user.account.id,
+            f"{user.type.value}/{user_id}",
+        )
+
+    change(runtime, write)
+
+
+def _end_everything_of(runtime: Runtime, connection: Connection, user_id: str) -> None:
+    """Sessions, what can be refreshed, tokens, and tokens acted through."""
+    now = runtime.now()
+    sessions.end_user(connection, user_id, now)
+    tokens.revoke_principal(connection, user_id, now)
+
+
 def hash_password(runtime: Runtime, password: str) -> str:
     """The hash to keep. Raises `Invalid` for a password that is too short or too long."""
     require(

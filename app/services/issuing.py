@@ -66,6 +66,7 @@ class Grantable:
     amr: tuple[str, ...] = ()
     consume: Callable[[Connection], None] | None = None
     id_token: IdTokenRequest | None = None
+    refresh_token: str | None = None
     source_ip: str | None = None
     stated_reason: str | None = None
 
@@ -84,6 +85,7 @@ class IssuedToken:
     expires_in: int
     scope: str | None
     id_token: str | None = None
+    refresh_token: str | None = None
 
 
 def issue(runtime: Runtime, grantable: Grantable) -> IssuedToken:
@@ -122,7 +124,13 @@ def issue(runtime: Runtime, grantable: Grantable) -> IssuedToken:
         audit.add(connection, event)
 
     runtime.database.write(commit)
-    return IssuedToken(access_token, token.expires_at - token.issued_at, token.scope, id_token)
+    return IssuedToken(
+        access_token,
+        token.expires_at - token.issued_at,
+        token.scope,
+        id_token,
+        grantable.refresh_token,
+    )
 
 
 def _record_of(runtime: Runtime, grantable: Grantable) -> TokenRecord:

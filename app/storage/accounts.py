@@ -191,6 +191,12 @@ def set_user_enabled(connection: Connection, user_id: str, enabled: bool) -> boo
     return bool(result.rowcount)
 
 
+def set_password_hash(connection: Connection, user_id: str, password_hash: str) -> None:
+    """Of an IAM user or a root user: ids are unique among both."""
+    for row, column in ((IamUserRow, IamUserRow.id), (AccountRow, AccountRow.root_user_id)):
+        connection.execute(update(row).where(column == user_id).values(password_hash=password_hash))
+
+
 def _root(row: Any) -> RootUser:
     return RootUser(row.root_user_id, RootAccount(row.id, row.enabled), row.email)
 

@@ -86,6 +86,12 @@ def end_account(connection: Connection, account_id: str, now: int) -> int:
     return connection.execute(ended.values(ended_at=now)).rowcount
 
 
+def end_user(connection: Connection, user_id: str, now: int) -> int:
+    """End all sessions of a user. Returns how many were going on."""
+    ended = update(SessionRow).where(SessionRow.user_id == user_id, SessionRow.ended_at.is_(None))
+    return connection.execute(ended.values(ended_at=now)).rowcount
+
+
 def _session(row: Any) -> SignInSession | None:
     if row is None:
         return None

@@ -10,7 +10,9 @@ import base64
 import json
 import os
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -158,6 +160,10 @@ class World:
             headers={"Authorization": basic(*credentials)},
         ).json
 
+    def close(self) -> None:
+        """Let go of the store's file."""
+        self.runtime.database.engine.dispose()
+
     def rows(self, query: str, **values: Any) -> list[Any]:
         """Read the store as an auditor with SQL would."""
         with self.runtime.database.read() as connection:
@@ -166,15 +172,34 @@ class World:
 
 def build_world(folder: Path, **settings: Any) -> World:
     """The guide's story up to the sign-in, in an empty folder."""
+    store, names = _story()
+    (folder / "crossroot.db").write_bytes(store)
     clock = Clock()
-    app = create_app(
+    app = _application(folder, clock, **settings)
+    return World(app=app, runtime=runtime_of(app), clock=clock, **names)
+
+
+def _application(folder: Path, clock: Clock, **settings: Any) -> Flask:
+    return create_app(
         Settings(database_url=f"sqlite:///{folder}/crossroot.db", **settings),
         clock=clock,
         ring=lambda: RING,
         pepper=b"a pepper of thirty-two bytes ...",
         passwords=PasswordHasher(os.urandom, memory_kib=8, passes=1),
     )
-    runtime = runtime_of(app)
+
+
+@cache
+def _story() -> tuple[bytes, dict[str, str]]:
+    """The store of the story, told once in a process, and the names in it."""
+    with TemporaryDirectory() as folder:
+        runtime = runtime_of(_application(Path(folder), Clock()))
+        names = _tell(runtime)
+        runtime.database.engine.dispose()  # the last connection folds the write-ahead log in
+        return (Path(folder) / "crossroot.db").read_bytes(), names
+
+
+def _tell(runtime: Runtime) -> dict[str, str]:
     schema.upgrade(runtime.database)
     products.install_shipped(runtime)
     product = products.register(
@@ -194,19 +219,15 @@ def build_world(folder: Path, **settings: Any) -> World:
         allow("iam:ImpersonateServiceAccount", vrn),
     )
     policies.attach(runtime, "ImpersonateToRootUserAccountB", "iam-user", user.id)
-    assert product.client_secret is not None
-    return World(
-        app=app,
-        runtime=runtime,
-        clock=clock,
-        service_account_id=new.account.id,
-        vrn=vrn,
-        client_id=new.client_id,
-        client_secret=new.client_secret,
-        user_id=user.id,
-        product_client_id=product.client_id,
-        product_client_secret=product.client_secret,
-    )
+    return {
+        "service_account_id": new.account.id,
+        "vrn": vrn,
+        "client_id": new.client_id,
+        "client_secret": new.client_secret,
+        "user_id": user.id,
+        "product_client_id": product.client_id,
+        "product_client_secret": str(product.client_secret),
+    }
 
 
 def allow(action: str, resource: str = "*", **statement: Any) -> dict[str, Any]:
