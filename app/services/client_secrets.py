@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from app.domain.clients import Client
 from app.domain.principals import is_active
+from app.services import remembered
 from app.services.runtime import Runtime
 from app.services.service_accounts import CLIENT_SECRET
 from app.storage import clients
@@ -18,7 +19,7 @@ def check(runtime: Runtime, client_id: str, secret: str | None) -> Client | None
     A public client has no secret to show, and must show none.
     """
     with runtime.database.read() as connection:
-        client = clients.find(connection, client_id)
+        client = remembered.client(runtime, connection, client_id)
     digests = (_NO_DIGEST,) if client is None else client.secret_digests or (_NO_DIGEST,)
     matches = [runtime.secrets.matches(secret or "", digest, CLIENT_SECRET) for digest in digests]
     if client is None or not is_enabled(client):

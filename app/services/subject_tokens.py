@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from app.domain.clients import Client, ClientKind
-from app.domain.policy import AttachedPolicy
 from app.domain.principals import Actor, Principal, PrincipalType, is_active
-from app.services import principals
+from app.services import remembered
 from app.services.runtime import Runtime
-from app.storage import tokens
+from app.storage import epoch, tokens
 from app.storage.tokens import TokenRecord
 from app.tokens.checker import TokenRejected
 
@@ -28,7 +27,9 @@ class LiveToken:
         return self.record.actor
 
 
-def find_live(runtime: Runtime, connection: Connection, token: str) -> LiveToken | None:
+def find_live(
+    runtime: Runtime, connection: Connection, token: str, known_epoch: int | None = None
+) -> LiveToken | None:
     """The token behind a string, or None: forged, expired, revoked, or of somebody disabled.
 
     A token that is acted through ends with its actor as well as with its subject.
@@ -43,16 +44,21 @@ def find_live(runtime: Runtime, connection: Connection, token: str) -> LiveToken
     # Our own clock wrote the expiry: no leeway is owed here.
     if record.expires_at <= runtime.clock():
         return None
-    principal = principals.find(connection, record.subject_type, record.subject_id)
+    at = epoch.current(connection) if known_epoch is None else known_epoch
+    principal = remembered.principal(
+        runtime, connection, at, record.subject_type, record.subject_id
+    )
     if principal is None or not is_active(principal):
         return None
-    if record.actor is not None and not _is_active_actor(connection, record.actor):
+    if record.actor is not None and not _is_active_actor(runtime, connection, at, record.actor):
         return None
     return LiveToken(record, principal)
 
 
-def _is_active_actor(connection: Connection, actor: Actor) -> bool:
-    found = principals.find(connection, actor.user_type, actor.subject)
+def _is_active_actor(
+    runtime: Runtime, connection: Connection, known_epoch: int, actor: Actor
+) -> bool:
+    found = remembered.principal(runtime, connection, known_epoch, actor.user_type, actor.subject)
     return found is not None and is_active(found)
 
 
@@ -69,10 +75,6 @@ def may_be_presented_by(token: TokenRecord, client: Client, identifiers: frozens
         and not client.is_public
         and not identifiers.isdisjoint(token.audience)
     )
-
-
-def policies_of(connection: Connection, token: LiveToken) -> tuple[AttachedPolicy, ...]:
-    return principals.policies_of(connection, token.principal)
 
 
 def is_user_token(token: LiveToken) -> bool:

@@ -28,6 +28,7 @@ from app.domain.documents import compile_stored
 from app.domain.limits import TokenLimits
 from app.domain.principals import Actor
 from app.storage.database import Base
+from app.storage.prepared import PreparedInsert
 
 
 class TokenRow(Base):
@@ -95,7 +96,7 @@ class TokenRecord:
 
 _ONE = select(TokenRow).where(TokenRow.id == bindparam("id"))
 _REVOKED = select(TokenRow.revoked_at).where(TokenRow.id == bindparam("id"))
-_ADD = insert(TokenRow)
+_ADD = PreparedInsert(insert(TokenRow))
 _DESCENDANTS = """
     WITH RECURSIVE family (id) AS (
         SELECT id FROM tokens WHERE {condition}
@@ -111,8 +112,8 @@ _REVOKE_SESSION = text(_DESCENDANTS.format(condition="session_id = :id"))
 
 
 def add(connection: Connection, token: TokenRecord) -> None:
-    connection.execute(
-        _ADD,
+    _ADD.execute(
+        connection,
         {
             "id": token.id,
             "parent_id": token.parent_id,
@@ -135,6 +136,7 @@ def add(connection: Connection, token: TokenRecord) -> None:
             "amr": list(token.amr),
             "issued_at": token.issued_at,
             "expires_at": token.expires_at,
+            "revoked_at": token.revoked_at,
         },
     )
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-
 revision = "0002"
 down_revision = "0001"
 branch_labels = None
@@ -90,7 +89,6 @@ def upgrade() -> None:
         batch_op.add_column(
             sa.Column("post_logout_redirect_uris", sa.JSON(none_as_null=True), nullable=True)
         )
-
 
 
 def downgrade() -> None:
