@@ -112,18 +112,24 @@ def issue(runtime: Runtime, grantable: Grantable) -> IssuedToken:
     )
     id_token = _sign_id_token(runtime, grantable, access_token)
     event = _audit_event(runtime, grantable, token)
+    runtime.reached("issue:signed")
 
     def commit(connection: Connection) -> None:
         if epoch.held(connection) != grantable.epoch:
             raise StaleFacts
+        runtime.reached("issue:checked")
         if token.parent_id is not None and tokens.is_revoked(connection, token.parent_id):
             raise Refused(Refusal.SUBJECT_TOKEN, "the subject token is not valid here")
         if grantable.consume is not None:
             grantable.consume(connection)
+        runtime.reached("issue:consumed")
         tokens.add(connection, token)
+        runtime.reached("issue:recorded")
         audit.add(connection, event)
+        runtime.reached("issue:audited")
 
     runtime.database.write(commit)
+    runtime.reached("issue:committed")
     return IssuedToken(
         access_token,
         token.expires_at - token.issued_at,

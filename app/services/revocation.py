@@ -47,7 +47,9 @@ def _revoke_refresh_token(
 
     def write(connection: Connection) -> None:
         was_alive = refresh_tokens.end(connection, grant_id, now)
+        runtime.reached("revoke:family-ended")
         ended = tokens.revoke_grant(connection, grant_id, now)
+        runtime.reached("revoke:tokens-ended")
         if was_alive or ended:
             _record(
                 runtime,
@@ -60,7 +62,9 @@ def _revoke_refresh_token(
                 tokens_ended=ended,
             )
 
+    runtime.reached("revoke:found")
     runtime.database.write(write)
+    runtime.reached("revoke:committed")
     return True
 
 
@@ -81,6 +85,7 @@ def _revoke_access_token(
 
     def write(connection: Connection) -> None:
         ended = tokens.revoke(connection, record.id, now)
+        runtime.reached("revoke:token-ended")
         if ended:
             _record(
                 runtime,
@@ -93,7 +98,9 @@ def _revoke_access_token(
                 tokens_ended=ended,
             )
 
+    runtime.reached("revoke:found")
     runtime.database.write(write)
+    runtime.reached("revoke:committed")
 
 
 def _record(

@@ -26,6 +26,10 @@ class StaleFacts(RuntimeError):
     """An administrative write came between reading and committing: do the request again."""
 
 
+def _nothing(_step: str) -> None:
+    """What happens between two steps, outside of tests."""
+
+
 @dataclass(frozen=True)
 class Runtime:
     """A running Crossroot. `clock` gives epoch seconds; `ring` the keys of this moment."""
@@ -39,6 +43,8 @@ class Runtime:
     checker: TokenChecker
     secrets: SecretHasher
     passwords: PasswordHasher
+    #: Told the name of each step that a crash must not come between; tests crash there.
+    reached: Callable[[str], None] = field(default=_nothing, repr=False)
     facts: EpochCache = field(default_factory=EpochCache, repr=False)
 
     def now(self) -> int:
