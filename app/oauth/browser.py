@@ -27,6 +27,12 @@ def set_session(runtime: Runtime, response: Response, cookie: str) -> None:
     _set(runtime, response, _SESSION, cookie, runtime.settings.session_lifetime)
 
 
+def clear_session(runtime: Runtime, response: Response) -> None:
+    response.delete_cookie(
+        _name(runtime, _SESSION), path="/", secure=_is_https(runtime), httponly=True, samesite="Lax"
+    )
+
+
 def form_cookie(runtime: Runtime, request: Request) -> str | None:
     """What ties a form to the browser before anybody is signed in."""
     return request.cookies.get(_name(runtime, _FORM))
@@ -81,6 +87,18 @@ def page(
     response.headers["X-Frame-Options"] = "DENY"
     response.headers["Referrer-Policy"] = "no-referrer"
     response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+def unavailable_page() -> Response:
+    """The store does not answer."""
+    response = page(
+        "error.html",
+        503,
+        title="Out of order",
+        message="The server cannot reach its store. Nothing was changed; try again in a moment.",
+    )
+    response.headers["Retry-After"] = "2"
     return response
 
 

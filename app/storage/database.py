@@ -11,7 +11,7 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
@@ -20,6 +20,8 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as NoFreeConnection
 from sqlalchemy.orm import DeclarativeBase, registry
+
+from app.storage.group_commit import GroupCommit
 
 _NAMES = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -83,21 +85,33 @@ class Database:
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
+        self._reading = engine.execution_options(crossroot_begin=None)
         self._writing = engine.execution_options(crossroot_begin="BEGIN IMMEDIATE")
+        self._group = GroupCommit(self._write_transaction)
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """A consistent view; nothing may be written. Raises `StoreUnavailable`."""
-        with _translated(), self.engine.connect() as connection:
+        """A connection to read through; nothing may be written. Raises `StoreUnavailable`.
+
+        Each statement is consistent in itself. What has to hold together at a commit is looked
+        at again there (`app.storage.epoch`).
+        """
+        with _translated(), self._reading.connect() as connection:
             yield connection
 
     def write(self, work: Callable[[Connection], Result]) -> Result:
-        """Run `work` in one transaction: all of it is durable on return, or none of it is.
+        """Run `work` in a transaction: all of it is durable on return, or none of it is.
 
-        Raises `StoreUnavailable` where the store fails, and whatever `work` raises.
+        Writes that wait at the same moment share one (`app.storage.group_commit`). Raises
+        `StoreUnavailable` where the store fails, and whatever `work` raises.
         """
-        with _translated(), self._writing.begin() as connection:
-            return work(connection)
+        with _translated():
+            return cast("Result", self._group.run(work))
+
+    @contextmanager
+    def _write_transaction(self) -> Iterator[Connection]:
+        with self._writing.begin() as connection:
+            yield connection
 
 
 @contextmanager
@@ -125,7 +139,8 @@ def _prepare_sqlite(engine: Engine) -> None:
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
         how = connection.get_execution_options().get("crossroot_begin", "BEGIN")
-        connection.exec_driver_sql(str(how))
+        if how is not None:
+            connection.exec_driver_sql(str(how))
 
 
 def _use_wal(cursor: sqlite3.Cursor) -> None:

@@ -7,7 +7,7 @@ session and to this very request.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from urllib.parse import parse_qsl, urlencode
 
 from flask import Request, Response
@@ -30,6 +30,7 @@ from app.services.authorization import AuthorizationRequest
 from app.services.refusals import Refused
 from app.services.runtime import Runtime, StoreUnavailable
 from app.services.sign_in import SignedIn
+from app.tokens.checker import TokenRejected
 
 _MAX_QUERY = 8 * 1024
 _MAX_NONCE = 512
@@ -59,7 +60,7 @@ def authorize(runtime: Runtime, server: ProtocolServer, request: Request) -> Res
     except (Refused, Unredirectable) as error:
         return _error_page(str(error))
     except StoreUnavailable:
-        return _unavailable_page()
+        return browser.unavailable_page()
 
 
 def decide(runtime: Runtime, server: ProtocolServer, request: Request) -> Response:
@@ -88,7 +89,7 @@ def decide(runtime: Runtime, server: ProtocolServer, request: Request) -> Respon
     except (Refused, Unredirectable) as error:
         return _error_page(str(error))
     except StoreUnavailable:
-        return _unavailable_page()
+        return browser.unavailable_page()
 
 
 def _query_of(runtime: Runtime, request: Request) -> str:
@@ -171,8 +172,6 @@ def _asked(parameters: Parameters, redirect_uri: str) -> AuthorizationRequest:
         scope = read_scope(parameters.get("scope") or "")
     except InvalidScope as error:
         raise wrong("invalid_scope", str(error)) from None
-    # What is not served yet is not granted either (OpenID Connect Core section 11).
-    scope = replace(scope, identity=tuple(n for n in scope.identity if n != "offline_access"))
     return AuthorizationRequest(
         redirect_uri=redirect_uri,
         redirect_uri_sent=parameters.get("redirect_uri") is not None,
@@ -187,8 +186,22 @@ def _must_sign_in_again(runtime: Runtime, checked: Checked, user: SignedIn) -> b
     """`prompt=login`, or a sign-in that is older than `max_age`."""
     if checked.prompts & {"login", "select_account"}:
         return True
+    if not _is_hinted(runtime, checked, user):
+        return True
     max_age = checked.parameters.get("max_age")
     return max_age is not None and runtime.now() - user.session.auth_time > int(max_age)
+
+
+def _is_hinted(runtime: Runtime, checked: Checked, user: SignedIn) -> bool:
+    """Whether an `id_token_hint` is that of the signed-in user; a bad one is nobody's."""
+    hint = checked.parameters.get("id_token_hint")
+    if hint is None:
+        return True
+    try:
+        claims = runtime.checker.check_id_token_hint(hint, runtime.clock())
+    except TokenRejected:
+        return False
+    return bool(claims["sub"] == user.user.id)
 
 
 def _without_login_prompt(query: str) -> str:
@@ -261,14 +274,3 @@ def _foreign_client_page() -> Response:
         title="Not for your account",
         message="This application serves the users of another account. Sign in as one of them.",
     )
-
-
-def _unavailable_page() -> Response:
-    response = browser.page(
-        "error.html",
-        503,
-        title="Out of order",
-        message="The server cannot reach its store. Nothing was changed; try again in a moment.",
-    )
-    response.headers["Retry-After"] = "2"
-    return response
