@@ -18,7 +18,7 @@ def check(runtime: Runtime, client_id: str, secret: str | None) -> Client | None
 
     A public client has no secret to show, and must show none.
     """
-    with runtime.database.read() as connection:
+    with runtime.database.glance() as connection:
         client = remembered.client(runtime, connection, client_id)
     digests = (_NO_DIGEST,) if client is None else client.secret_digests or (_NO_DIGEST,)
     matches = [runtime.secrets.matches(secret or "", digest, CLIENT_SECRET) for digest in digests]

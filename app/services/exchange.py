@@ -89,7 +89,7 @@ def validate(runtime: Runtime, client: Client, request: ExchangeRequest) -> Gran
 def _load(runtime: Runtime, client: Client, request: ExchangeRequest) -> _Loaded:
     """Read everything, the same statements whether or not the target exists."""
     now = runtime.clock()
-    with runtime.database.read() as connection:
+    with runtime.database.glance() as connection:
         catalogue = runtime.catalogue(connection, client.epoch)
         subject = subject_tokens.find_live(runtime, connection, request.subject_token, client.epoch)
         if subject is None or not subject_tokens.may_be_presented_by(
@@ -155,7 +155,7 @@ def _as_service_account(
 ) -> Grantable:
     account, decision = accepted
     user, record = facts.caller, loaded.subject.record
-    with runtime.database.read() as connection:
+    with runtime.database.glance() as connection:
         rights = remembered.policies_of(runtime, connection, client.epoch, account)
     limits = TokenLimits(request.patterns, _inline(request))
     asked = request.patterns or ()
@@ -279,5 +279,5 @@ def _texts(patterns: tuple[ActionPattern, ...] | None) -> tuple[str, ...] | None
 
 def catalogue(runtime: Runtime) -> Catalogue:
     """The catalogue that an inline policy is checked against."""
-    with runtime.database.read() as connection:
+    with runtime.database.glance() as connection:
         return runtime.catalogue(connection)

@@ -30,7 +30,7 @@ def validate(
         raise Refused(
             Refusal.UNAUTHORIZED_CLIENT, "only a service account's client may use this grant"
         )
-    with runtime.database.read() as connection:
+    with runtime.database.glance() as connection:
         rights = remembered.policies_of(runtime, connection, client.epoch, account)
         catalogue = runtime.catalogue(connection, client.epoch)
     asked = patterns or ()

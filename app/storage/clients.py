@@ -42,10 +42,10 @@ class ClientRow(Base):
     redirect_uris: Mapped[list[str]] = mapped_column(JSON)
     require_pkce: Mapped[bool]
     id_token_alg: Mapped[str | None] = mapped_column(String(16))
-    jwks: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
-    post_logout_redirect_uris: Mapped[list[str] | None] = mapped_column(JSON(none_as_null=True))
     enabled: Mapped[bool]
     created_at: Mapped[int]
+    jwks: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    post_logout_redirect_uris: Mapped[list[str] | None] = mapped_column(JSON(none_as_null=True))
 
 
 class ClientSecretRow(Base):

@@ -85,18 +85,24 @@ class Database:
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
-        self._reading = engine.execution_options(crossroot_begin=None)
+        self._glancing = engine.execution_options(crossroot_begin=None)
         self._writing = engine.execution_options(crossroot_begin="BEGIN IMMEDIATE")
         self._group = GroupCommit(self._write_transaction)
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """A connection to read through; nothing may be written. Raises `StoreUnavailable`.
+        """A consistent view; nothing may be written. Raises `StoreUnavailable`."""
+        with _translated(), self.engine.connect() as connection:
+            yield connection
 
-        Each statement is consistent in itself. What has to hold together at a commit is looked
-        at again there (`app.storage.epoch`).
+    @contextmanager
+    def glance(self) -> Iterator[Connection]:
+        """A connection for the hot path: each statement is consistent in itself, no more.
+
+        That is enough where what has to hold together is looked at again at the commit
+        (`app.storage.epoch`). Nothing may be written. Raises `StoreUnavailable`.
         """
-        with _translated(), self._reading.connect() as connection:
+        with _translated(), self._glancing.connect() as connection:
             yield connection
 
     def write(self, work: Callable[[Connection], Result]) -> Result:

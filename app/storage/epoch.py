@@ -11,6 +11,7 @@ from sqlalchemy import Connection, select, update
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.storage.database import Base
+from app.storage.prepared import PreparedScalar
 
 
 class EpochRow(Base):
@@ -20,21 +21,21 @@ class EpochRow(Base):
     value: Mapped[int]
 
 
-CURRENT_EPOCH = select(EpochRow.value).where(EpochRow.id == 1).scalar_subquery()
+_SELECT = select(EpochRow.value).where(EpochRow.id == 1)
+CURRENT_EPOCH = _SELECT.scalar_subquery()
 
-#: Plain text, for every request runs it.
-_READ = "SELECT value FROM epoch WHERE id = 1"
+_READ = PreparedScalar(_SELECT)
+#: SQLite's write transaction has the whole file; PostgreSQL has to be told to hold the row.
+_HOLD = PreparedScalar(_SELECT.with_for_update(read=True))
 
 
 def current(connection: Connection) -> int:
-    return int(connection.exec_driver_sql(_READ).scalar_one())
+    return int(_READ.execute(connection))
 
 
 def held(connection: Connection) -> int:
     """Read the epoch in a write transaction, so that it cannot move before the commit."""
-    # SQLite needs no row lock: its write transaction has the whole file.
-    lock = "" if connection.dialect.name == "sqlite" else " FOR SHARE"
-    return int(connection.exec_driver_sql(_READ + lock).scalar_one())
+    return int(_HOLD.execute(connection))
 
 
 def advance(connection: Connection) -> None:

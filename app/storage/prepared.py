@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from sqlalchemy import Connection, Dialect, Insert
+from sqlalchemy import Connection, Dialect, Insert, Select
 
 _Convert = Callable[[Any], Any]
 
@@ -43,3 +43,24 @@ class PreparedInsert:
             kind = compiled.binds[name].type.dialect_impl(dialect)
             parts.append((name, kind.bind_processor(dialect)))
         return str(compiled), tuple(parts), bool(compiled.positional)
+
+
+class PreparedScalar:
+    """A SELECT of one value, all its parameters known beforehand."""
+
+    def __init__(self, statement: Select[Any]) -> None:
+        self.statement = statement
+        self._texts: dict[str, str] = {}
+
+    def execute(self, connection: Connection) -> Any:
+        """The value; raises where there is not exactly one row."""
+        return connection.exec_driver_sql(self.text(connection.dialect)).scalar_one()
+
+    def text(self, dialect: Dialect) -> str:
+        found = self._texts.get(dialect.name)
+        if found is None:
+            compiled = self.statement.compile(
+                dialect=dialect, compile_kwargs={"literal_binds": True}
+            )
+            found = self._texts.setdefault(dialect.name, str(compiled))
+        return found

@@ -54,7 +54,7 @@ def in_postgresql(statement: Any) -> str:
 def test_the_prepared_statements_are_found() -> None:
     found = statements()
 
-    assert {"clients._ONE", "tokens._REVOKE_ONE", "policies._OF_USER", "audit._ADD"} <= set(found)
+    assert {"clients._ONE", "tokens._REVOKE_ONE", "policies._OF_USER", "audit._ONE"} <= set(found)
     assert len(found) > 20
 
 
@@ -111,7 +111,7 @@ def test_whatever_the_story_runs_is_postgresql(tmp_path: Path) -> None:
 
 def test_reading_the_epoch_for_a_commit_holds_its_row() -> None:
     """SQLite's write lock covers everything; PostgreSQL has to be told."""
-    assert in_postgresql(epoch._READ.with_for_update(read=True)).endswith("FOR SHARE")
+    assert epoch._HOLD.text(postgresql.dialect()).endswith("FOR SHARE")
 
 
 @pytest.mark.parametrize(
