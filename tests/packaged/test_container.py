@@ -12,6 +12,7 @@ from tests.packaged import dockerfile
 from tests.packaged.conftest import UNPRIVILEGED, as_nobody
 from tests.support.processes import DEADLINE, ROOT, free_port, until
 
+GENERATED = ("--generate-password", "--json")
 IMAGE = dockerfile.read(ROOT / "Dockerfile")
 
 
@@ -56,7 +57,7 @@ def test_init_serve_and_the_health_check(installed: Path, state: Path) -> None:
         **as_nobody(),
     )
     assert init.returncode == 0, init.stderr
-    assert json.loads(init.stdout)["account"]["id"] == "1000"
+    assert json.loads(init.stdout)["account"]["account_id"] == "1000"
 
     assert IMAGE.command == ["crossroot", "serve"]
     serving = subprocess.Popen(
