@@ -15,6 +15,7 @@ PIP := $(RUN) pip install --quiet --disable-pip-version-check --no-input \
 RUNTIME := $(VENV)/.runtime-installed
 DEV := $(VENV)/.dev-installed
 LOCK := $(VENV)/.lock-installed
+NODE_CLIENTS := tests/node/node_modules/.package-lock.json
 
 COMPILE := $(BIN)/uv pip compile --quiet --no-config --no-header --generate-hashes \
 	--universal --python-version 3.11 --fork-strategy fewest $(if $(UPGRADE),--upgrade)
@@ -42,8 +43,9 @@ else
 	@$(RUN) pytest --no-header -n $(JOBS) --dist loadfile $(ARGS)
 endif
 
-test-all: test ## Run every test that there is: `make test`, and what takes longer
-	@:
+test-all: test $(NODE_CLIENTS) ## Run every test that there is: `make test`, then the clients that need Node.js
+	@echo "==> Libraries of the Node world against a served Crossroot"
+	@$(RUN) tests.node
 
 lint: $(DEV) ## Check style, types and the floors of the house
 	@echo "==> Ruff: style and likely bugs"
@@ -60,7 +62,7 @@ format: $(DEV) ## Format the code, and mend what can be mended
 	@$(RUN) ruff format .
 
 lock: $(LOCK) ## Write the lock files anew; UPGRADE=1 takes the newest versions
-	@for name in runtime dev lock; do \
+	@for name in runtime build dev lock; do \
 		echo "==> requirements/$$name.txt"; \
 		$(COMPILE) requirements/$$name.in --output-file requirements/$$name.txt || exit 1; \
 	done
@@ -68,7 +70,7 @@ lock: $(LOCK) ## Write the lock files anew; UPGRADE=1 takes the newest versions
 	@$(COMPILE) --no-deps requirements/sdk.in --output-file requirements/sdk.txt
 
 clean: ## Remove the virtual environment, caches and reports; keys/ and var/ stay
-	@rm -rf $(VENV) .coverage .coverage.* htmlcov dist .hypothesis \
+	@rm -rf $(VENV) tests/node/node_modules bench/peer/node_modules .coverage .coverage.* htmlcov dist .hypothesis \
 		.pytest_cache .mypy_cache .ruff_cache .import_linter_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -114,4 +116,12 @@ $(DEV): requirements/dev.txt requirements/sdk.txt $(RUNTIME)
 $(LOCK): requirements/lock.txt $(RUNTIME)
 	@echo "==> Installing the tool that writes lock files"
 	@$(PIP) -r $<
+	@touch $@
+
+$(NODE_CLIENTS): tests/node/package.json tests/node/package-lock.json tests/node/.npmrc
+	@command -v npm >/dev/null || { \
+		echo "These tests need Node.js 20 or newer with npm (on Debian: apt install nodejs npm)."; \
+		exit 1; }
+	@echo "==> Installing the Node libraries that are tested against"
+	@cd tests/node && npm ci --loglevel=error
 	@touch $@
