@@ -21,11 +21,11 @@ COMPILE := $(BIN)/uv pip compile --quiet --no-config --no-header --generate-hash
 	--universal --python-version 3.11 --fork-strategy fewest $(if $(UPGRADE),--upgrade)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all lint format lock clean
+.PHONY: help demo test test-all lint format requirements lock clean
 
 help: ## Show this list
 	@echo "make <target>, with PYTHON=python3.12 for another Python:"
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(RUNTIME) ## Set up the two root accounts of the guide and serve them on ports 8000 and 8001
 	@exec $(BIN)/crossroot demo
@@ -60,6 +60,9 @@ lint: $(DEV) ## Check style, types and the floors of the house
 format: $(DEV) ## Format the code, and mend what can be mended
 	@$(RUN) ruff check --fix-only --quiet .
 	@$(RUN) ruff format .
+
+requirements: $(DEV) ## Write docs/security/requirements.md from the RFCs' rows and the tests' marks
+	@$(RUN) tests.rfc.generate
 
 lock: $(LOCK) ## Write the lock files anew; UPGRADE=1 takes the newest versions
 	@for name in runtime build dev lock; do \
