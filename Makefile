@@ -15,16 +15,17 @@ PIP := $(RUN) pip install --quiet --disable-pip-version-check --no-input \
 RUNTIME := $(VENV)/.runtime-installed
 DEV := $(VENV)/.dev-installed
 LOCK := $(VENV)/.lock-installed
+NODE_CLIENTS := tests/node/node_modules/.package-lock.json
 
 COMPILE := $(BIN)/uv pip compile --quiet --no-config --no-header --generate-hashes \
 	--universal --python-version 3.11 --fork-strategy fewest $(if $(UPGRADE),--upgrade)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all lint format lock clean
+.PHONY: help demo test test-all lint format requirements lock clean
 
 help: ## Show this list
 	@echo "make <target>, with PYTHON=python3.12 for another Python:"
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(RUNTIME) ## Set up the two root accounts of the guide and serve them on ports 8000 and 8001
 	@exec $(BIN)/crossroot demo
@@ -42,8 +43,9 @@ else
 	@$(RUN) pytest --no-header -n $(JOBS) --dist loadfile $(ARGS)
 endif
 
-test-all: test ## Run every test that there is: `make test`, and what takes longer
-	@:
+test-all: test $(NODE_CLIENTS) ## Run every test that there is: `make test`, then the clients that need Node.js
+	@echo "==> Libraries of the Node world against a served Crossroot"
+	@$(RUN) tests.node
 
 lint: $(DEV) ## Check style, types and the floors of the house
 	@echo "==> Ruff: style and likely bugs"
@@ -59,8 +61,11 @@ format: $(DEV) ## Format the code, and mend what can be mended
 	@$(RUN) ruff check --fix-only --quiet .
 	@$(RUN) ruff format .
 
+requirements: $(DEV) ## Write docs/security/requirements.md from the RFCs' rows and the tests' marks
+	@$(RUN) tests.rfc.generate
+
 lock: $(LOCK) ## Write the lock files anew; UPGRADE=1 takes the newest versions
-	@for name in runtime dev lock; do \
+	@for name in runtime build dev lock; do \
 		echo "==> requirements/$$name.txt"; \
 		$(COMPILE) requirements/$$name.in --output-file requirements/$$name.txt || exit 1; \
 	done
@@ -68,7 +73,7 @@ lock: $(LOCK) ## Write the lock files anew; UPGRADE=1 takes the newest versions
 	@$(COMPILE) --no-deps requirements/sdk.in --output-file requirements/sdk.txt
 
 clean: ## Remove the virtual environment, caches and reports; keys/ and var/ stay
-	@rm -rf $(VENV) .coverage .coverage.* htmlcov dist .hypothesis \
+	@rm -rf $(VENV) tests/node/node_modules bench/peer/node_modules .coverage .coverage.* htmlcov dist .hypothesis \
 		.pytest_cache .mypy_cache .ruff_cache .import_linter_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -114,4 +119,12 @@ $(DEV): requirements/dev.txt requirements/sdk.txt $(RUNTIME)
 $(LOCK): requirements/lock.txt $(RUNTIME)
 	@echo "==> Installing the tool that writes lock files"
 	@$(PIP) -r $<
+	@touch $@
+
+$(NODE_CLIENTS): tests/node/package.json tests/node/package-lock.json tests/node/.npmrc
+	@command -v npm >/dev/null || { \
+		echo "These tests need Node.js 20 or newer with npm (on Debian: apt install nodejs npm)."; \
+		exit 1; }
+	@echo "==> Installing the Node libraries that are tested against"
+	@cd tests/node && npm ci --loglevel=error
 	@touch $@

@@ -6,6 +6,7 @@ import logging
 import os
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 from flask import Flask, Response, jsonify, request
 from werkzeug.exceptions import HTTPException
@@ -33,6 +34,7 @@ def create_app(
     ring: Callable[[], KeyRing] | None = None,
     pepper: bytes | None = None,
     passwords: PasswordHasher | None = None,
+    reached: Callable[[str], None] | None = None,
 ) -> Flask:
     """Build the application. Tests hand in a clock, keys and a cheap password hasher.
 
@@ -61,6 +63,8 @@ def create_app(
         secrets=SecretHasher(pepper),
         passwords=passwords or PasswordHasher(random_bytes),
     )
+    if reached is not None:
+        runtime = replace(runtime, reached=reached)
     app.extensions[RUNTIME] = runtime
 
     app.register_blueprint(oauth.blueprint(runtime))

@@ -112,6 +112,13 @@ class Settings(BaseSettings):
     session_lifetime: int = Field(
         default=28800, ge=300, le=2592000, description="Seconds that a browser stays signed in."
     )
+    refresh_lifetime: int = Field(
+        default=2592000,
+        ge=3600,
+        le=31536000,
+        description="Seconds after a person's approval at which refreshing ends. No refresh moves "
+        "that end (RFC 9700, section 4.14.2).",
+    )
     id_token_lifetime: int = Field(
         default=3600, ge=60, le=86400, description="Seconds that an ID token is valid."
     )

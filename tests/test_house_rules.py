@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 import subprocess
 import sys
@@ -38,7 +39,7 @@ def committed_files() -> list[Path]:
     else:
         names = [path.relative_to(ROOT) for path in ROOT.rglob("*")]
         names = [name for name in names if not name.parts[0].startswith((".", "keys", "var"))]
-        names = [name for name in names if "__pycache__" not in name.parts]
+        names = [n for n in names if not {"__pycache__", "node_modules"}.intersection(n.parts)]
     return sorted(ROOT / name for name in names if (ROOT / name).is_file())
 
 
@@ -227,6 +228,20 @@ def test_lock_files_are_hashed_and_name_no_address(name: str) -> None:
     assert [line for line in text.splitlines() if "://" in line or "index-url" in line] == []
     assert [entry for entry in requirements if not re.match(r"\S+==\S+", entry)] == []
     assert [entry for entry in requirements if "--hash=sha256:" not in entry] == []
+
+
+def test_the_lock_files_of_npm_are_hashed_and_name_no_registry() -> None:
+    locks = [path for path in committed_files() if path.name == "package-lock.json"]
+    packages = [
+        (name_of(path), name, entry)
+        for path in locks
+        for name, entry in json.loads(path.read_text())["packages"].items()
+        if name
+    ]
+
+    assert packages
+    assert [(file, name) for file, name, entry in packages if "resolved" in entry] == []
+    assert [(file, name) for file, name, entry in packages if "integrity" not in entry] == []
 
 
 def test_production_installs_what_the_project_declares() -> None:

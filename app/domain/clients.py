@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 from app.domain.principals import ServiceAccount
 
@@ -31,6 +32,8 @@ class Client:
     redirect_uris: tuple[str, ...] = ()
     require_pkce: bool = True
     id_token_alg: str | None = None
+    jwks: dict[str, Any] | None = None
+    post_logout_redirect_uris: tuple[str, ...] = ()
     enabled: bool = True
     secret_digests: tuple[str, ...] = ()
     service_account: ServiceAccount | None = None

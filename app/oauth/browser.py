@@ -29,6 +29,12 @@ def set_session(runtime: Runtime, response: Response, cookie: str) -> None:
     _set(runtime, response, _SESSION, cookie, runtime.settings.session_lifetime)
 
 
+def clear_session(runtime: Runtime, response: Response) -> None:
+    response.delete_cookie(
+        _name(runtime, _SESSION), path="/", secure=_is_https(runtime), httponly=True, samesite="Lax"
+    )
+
+
 def form_cookie(runtime: Runtime, request: Request) -> str | None:
     """What ties a form to the browser before anybody is signed in."""
     return request.cookies.get(_name(runtime, _FORM))

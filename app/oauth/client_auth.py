@@ -11,11 +11,12 @@ from flask import Request
 
 from app.domain.clients import Client
 from app.oauth.parameters import Parameters, has_control_characters, malformed
-from app.services import client_secrets
+from app.services import client_assertions, client_secrets
 from app.services.refusals import Refusal, Refused
 from app.services.runtime import Runtime
 
-METHODS = ("client_secret_basic", "client_secret_post")
+METHODS = ("client_secret_basic", "client_secret_post", "private_key_jwt")
+ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 PUBLIC = "none"
 _FAILED = "client authentication failed: unknown client, wrong secret, or a disabled client"
 
@@ -34,11 +35,28 @@ def authenticate(
     """The client, with proof if it is confidential. Raises `Refused`."""
     presented = read_credentials(request, parameters)
     client = None
-    if presented is not None:
+    if _has_assertion(parameters):
+        client = _by_assertion(runtime, request, parameters)
+    elif presented is not None:
         client = client_secrets.check(runtime, presented.client_id, presented.secret)
     if client is None or (client.is_public and not allow_public):
         raise failed()
     return client
+
+
+def _has_assertion(parameters: Parameters) -> bool:
+    names = ("client_assertion", "client_assertion_type")
+    return any(parameters.get(name) is not None for name in names)
+
+
+def _by_assertion(runtime: Runtime, request: Request, parameters: Parameters) -> Client | None:
+    """private_key_jwt (RFC 7523 section 2.2). Raises `Refused` where something is beside it."""
+    if read_basic(request) is not None or parameters.get("client_secret") is not None:
+        raise malformed("two ways of client authentication in one request")
+    if parameters.require("client_assertion_type") != ASSERTION_TYPE:
+        raise malformed(f"expected as client_assertion_type {ASSERTION_TYPE}")
+    assertion = parameters.require("client_assertion")
+    return client_assertions.check(runtime, assertion, parameters.get("client_id"))
 
 
 def failed() -> Refused:

@@ -151,9 +151,7 @@ def reset_password(runtime: Runtime, user: RootUser | IamUser, password: str) ->
             accounts.set_root_password(connection, user.account.id, encoded)
         else:
             accounts.set_user_password(connection, user.id, encoded)
-        now = runtime.now()
-        sessions.end_user(connection, user.id, now)
-        ended = tokens.revoke_principal(connection, user.id, now)
+        ended = _end_everything_of(runtime, connection, user.id)
         audit_service.write_by_operator(
             runtime,
             connection,
@@ -164,6 +162,37 @@ def reset_password(runtime: Runtime, user: RootUser | IamUser, password: str) ->
         )
 
     change(runtime, write)
+
+
+def set_user_enabled(runtime: Runtime, user_id: str, *, enabled: bool) -> None:
+    """Disable a user, whose sessions and tokens then end for good, or enable one again.
+
+    Raises `NotFound`.
+    """
+
+    def write(connection: Connection) -> None:
+        user = accounts.find_user(connection, user_id)
+        if user is None:
+            raise NotFound(f"there is no IAM user {user_id}")
+        accounts.set_user_enabled(connection, user_id, enabled)
+        if not enabled:
+            _end_everything_of(runtime, connection, user_id)
+        audit_service.write_by_operator(
+            runtime,
+            connection,
+            Event.USER_ENABLE if enabled else Event.USER_DISABLE,
+            user.account.id,
+            f"iam-user/{user_id}",
+        )
+
+    change(runtime, write)
+
+
+def _end_everything_of(runtime: Runtime, connection: Connection, user_id: str) -> int:
+    """Sessions and what can be refreshed, tokens and those acted through; returns how many."""
+    now = runtime.now()
+    sessions.end_user(connection, user_id, now)
+    return tokens.revoke_principal(connection, user_id, now)
 
 
 def hash_password(runtime: Runtime, password: str) -> str:

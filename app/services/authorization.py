@@ -15,15 +15,16 @@ from app.domain.limits import TokenLimits
 from app.domain.principals import IamUser, RootUser
 from app.domain.scopes import RequestedScope
 from app.services import audit as audit_service
-from app.services import principals, sign_in
+from app.services import principals, refresh, sign_in
 from app.services.apis import products_named, reach_of
 from app.services.issuing import Grantable, IdTokenRequest
 from app.services.refusals import Refusal, Refused
 from app.services.runtime import Runtime
 from app.services.sign_in import SignedIn
-from app.storage import audit, grants, sessions, tokens
+from app.storage import audit, grants, refresh_tokens, sessions, tokens
 from app.storage.audit import AuditEvent
 from app.storage.grants import AuthorizationCode
+from app.storage.refresh_tokens import RefreshFamily
 
 _CODE = "authorization-code"
 _BAD_CODE = "the authorization code is not valid here: it is unknown, used, expired, or not yours"
@@ -150,6 +151,7 @@ def redeem(
     named = products_named(audience, catalogue)
     reach = reach_of(signed_in.user.account.id, rights, limits, (), named, catalogue)
     now = runtime.now()
+    consume, refresh_token = _redemption(runtime, client, code, found)
     return Grantable(
         event=Event.TOKEN_ISSUE,
         client=client,
@@ -165,10 +167,39 @@ def redeem(
         session_id=signed_in.session.id,
         auth_time=signed_in.session.auth_time,
         amr=signed_in.session.amr,
-        consume=_consume(runtime, code, found.session_id),
+        consume=consume,
+        refresh_token=refresh_token,
         id_token=_id_token(client, found, signed_in, runtime),
         source_ip=source_ip,
     )
+
+
+def _redemption(
+    runtime: Runtime, client: Client, code: str, found: AuthorizationCode
+) -> tuple[Callable[[Connection], None], str | None]:
+    """Using the code up, and the refresh token that comes of it where the client may have one."""
+    use_up = _consume(runtime, code, found.session_id)
+    wanted = client.kind is ClientKind.SHIPPED or "offline_access" in found.identity_scopes
+    if not (wanted and client.may_use("refresh_token")):
+        return use_up, None
+    token, start = refresh.starts_family(
+        runtime,
+        RefreshFamily(
+            grant_id=found.grant_id,
+            client_id=found.client_id,
+            session_id=found.session_id,
+            identity_scopes=found.identity_scopes,
+            patterns=found.patterns,
+            audience=found.audience,
+            expires_at=runtime.now() + runtime.settings.refresh_lifetime,
+        ),
+    )
+
+    def use_up_and_start(connection: Connection) -> None:
+        use_up(connection)
+        start(connection)
+
+    return use_up_and_start, token
 
 
 class CodeAlreadyUsed(RuntimeError):
@@ -206,6 +237,7 @@ def _end_reused(runtime: Runtime, client: Client, code: AuthorizationCode) -> No
     event = _event(runtime, Event.CODE_REUSE, client, user, None, code.grant_id)
 
     def write(connection: Connection) -> None:
+        refresh_tokens.end(connection, code.grant_id, now)
         tokens.revoke_grant(connection, code.grant_id, now)
         audit.add(connection, replace(event, outcome=Outcome.DENIED))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from app.domain.clients import Client
 from app.domain.principals import is_active
+from app.services import remembered
 from app.services.runtime import Runtime
 from app.services.service_accounts import CLIENT_SECRET
 from app.storage import clients
@@ -17,14 +18,16 @@ def check(runtime: Runtime, client_id: str, secret: str | None) -> Client | None
 
     A public client has no secret to show, and must show none.
     """
-    with runtime.database.read() as connection:
-        client = clients.find(connection, client_id)
+    with runtime.database.glance() as connection:
+        client = remembered.client(runtime, connection, client_id)
     digests = (_NO_DIGEST,) if client is None else client.secret_digests or (_NO_DIGEST,)
     matches = [runtime.secrets.matches(secret or "", digest, CLIENT_SECRET) for digest in digests]
-    if client is None or not _is_enabled(client):
+    if client is None or not is_enabled(client):
         return None
     if client.is_public:
         return client if secret is None else None
+    if client.auth_method not in ("client_secret", "none"):
+        return None
     return client if secret is not None and any(matches) else None
 
 
@@ -32,10 +35,10 @@ def find_enabled(runtime: Runtime, client_id: str) -> Client | None:
     """A client by id alone, where nothing has to be proved (the authorization endpoint)."""
     with runtime.database.read() as connection:
         client = clients.find(connection, client_id)
-    return client if client is not None and _is_enabled(client) else None
+    return client if client is not None and is_enabled(client) else None
 
 
-def _is_enabled(client: Client) -> bool:
+def is_enabled(client: Client) -> bool:
     """A service account's client is as disabled as its service account."""
     account = client.service_account
     return client.enabled and (account is None or is_active(account))

@@ -17,13 +17,12 @@ from app.domain.impersonation import Decision, Facts, Target
 from app.domain.limits import TokenLimits
 from app.domain.policy import AttachedPolicy, PolicyDocument
 from app.domain.principals import Actor, IamUser, ServiceAccount
-from app.services import impersonation, subject_tokens
+from app.services import impersonation, remembered, subject_tokens
 from app.services.apis import products_named, reach_of, require_held
 from app.services.issuing import Grantable
 from app.services.refusals import Refusal, Refused
 from app.services.runtime import Runtime
 from app.services.subject_tokens import LiveToken
-from app.storage import policies
 from app.storage.tokens import TokenRecord
 
 _BAD_SUBJECT_TOKEN = (
@@ -63,7 +62,7 @@ class ExchangeRequest:
 
 @dataclass(frozen=True, slots=True)
 class _Loaded:
-    """What a decision rests on, in one view of the store. `rights` are there for narrowing.
+    """What was read. `rights` are the policies of the subject token's principal.
 
     `now` is from before the reading: whatever was valid then lasts beyond its whole second.
     """
@@ -90,21 +89,22 @@ def validate(runtime: Runtime, client: Client, request: ExchangeRequest) -> Gran
 def _load(runtime: Runtime, client: Client, request: ExchangeRequest) -> _Loaded:
     """Read what the decision needs, the same whether or not the target exists."""
     now = runtime.clock()
-    with runtime.database.read() as connection:
+    with runtime.database.glance() as connection:
         catalogue = runtime.catalogue(connection, client.epoch)
-        subject = subject_tokens.find_live(runtime, connection, request.subject_token)
+        subject = subject_tokens.find_live(runtime, connection, request.subject_token, client.epoch)
         if subject is None or not subject_tokens.may_be_presented_by(
             subject.record, client, _identifiers(client, catalogue)
         ):
             raise Refused(Refusal.SUBJECT_TOKEN, _BAD_SUBJECT_TOKEN)
+        rights = remembered.policies_of(runtime, connection, client.epoch, subject.principal)
         if request.target is None:
-            rights = subject_tokens.policies_of(connection, subject)
             return _Loaded(now, subject, catalogue, rights=rights)
         if not isinstance(subject.principal, IamUser):
             raise Refused(Refusal.SUBJECT_TOKEN, _NOT_A_USER, subject=subject.principal)
         facts = impersonation.gather(
             connection,
             caller=subject.principal,
+            policies=rights,
             target=request.target,
             limits=subject.record.limits,
             circumstances=Circumstances(
@@ -116,7 +116,7 @@ def _load(runtime: Runtime, client: Client, request: ExchangeRequest) -> _Loaded
                 reason=request.reason,
             ),
         )
-        return _Loaded(now, subject, catalogue, facts)
+        return _Loaded(now, subject, catalogue, facts, rights)
 
 
 def _impersonating(
@@ -155,12 +155,12 @@ def _as_service_account(
 ) -> Grantable:
     account, decision = accepted
     user, record = facts.caller, loaded.subject.record
+    with runtime.database.glance() as connection:
+        rights = remembered.policies_of(runtime, connection, client.epoch, account)
     limits = TokenLimits(request.patterns, _inline(request))
     asked = request.patterns or ()
     # Read after the yes, for the time of a no must not tell how much there is to read. That
     # nothing changed since the first reading is what the epoch sees to.
-    with runtime.database.read() as connection:
-        rights = policies.attached_to_service_account(connection, account.id)
     require_held(asked, rights, TokenLimits())
     reach = reach_of(
         account.account.id,
@@ -281,5 +281,5 @@ def _texts(patterns: tuple[ActionPattern, ...] | None) -> tuple[str, ...] | None
 
 def catalogue(runtime: Runtime) -> Catalogue:
     """The catalogue that an inline policy is checked against."""
-    with runtime.database.read() as connection:
+    with runtime.database.glance() as connection:
         return runtime.catalogue(connection)

@@ -13,9 +13,9 @@ from app.domain.circumstances import Circumstances, context_of
 from app.domain.events import Event, Outcome
 from app.domain.impersonation import Decision, Facts, Target, may_impersonate
 from app.domain.limits import TokenLimits
+from app.domain.policy import AttachedPolicy
 from app.domain.principals import Principal, ServiceAccount
 from app.services import audit as audit_service
-from app.services import principals
 from app.services.refusals import Refusal, Refused
 from app.services.runtime import Runtime
 from app.storage import audit, service_accounts
@@ -42,11 +42,15 @@ def gather(
     *,
     caller: Principal,
     target: Target,
+    policies: tuple[AttachedPolicy, ...],
     limits: TokenLimits,
     circumstances: Circumstances,
     token_live: bool = True,
 ) -> Facts:
-    """Load what the decision rests on: always the same two statements."""
+    """Load what the decision rests on: always the same one statement, found or not.
+
+    `policies` are the caller's; they are known from the caller alone.
+    """
     account, trust = service_accounts.find_with_trust(
         connection, target.service_account_id, caller.account.id
     )
@@ -55,7 +59,7 @@ def gather(
         target=target,
         service_account=account,
         trust=trust,
-        policies=principals.policies_of(connection, caller),
+        policies=policies,
         context=context_of(caller, circumstances),
         now=circumstances.now,
         limits=limits,

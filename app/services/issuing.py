@@ -68,6 +68,7 @@ class Grantable:
     amr: tuple[str, ...] = ()
     consume: Callable[[Connection], None] | None = None
     id_token: IdTokenRequest | None = None
+    refresh_token: str | None = None
     source_ip: str | None = None
     stated_reason: str | None = None
 
@@ -86,6 +87,7 @@ class IssuedToken:
     expires_in: int
     scope: str | None
     id_token: str | None = None
+    refresh_token: str | None = None
 
 
 def issue(runtime: Runtime, grantable: Grantable) -> IssuedToken:
@@ -98,20 +100,32 @@ def issue(runtime: Runtime, grantable: Grantable) -> IssuedToken:
         raise _refused(grantable, Refusal.MALFORMED_SCOPE, message) from None
     id_token = _sign_id_token(runtime, grantable, access_token)
     event = _audit_event(runtime, grantable, token)
+    runtime.reached("issue:signed")
 
     def commit(connection: Connection) -> None:
         if epoch.held(connection) != grantable.epoch:
             raise StaleFacts
+        runtime.reached("issue:checked")
         if token.parent_id is not None and tokens.is_revoked(connection, token.parent_id):
             message = "the subject token is not valid here"
             raise _refused(grantable, Refusal.SUBJECT_TOKEN, message)
         if grantable.consume is not None:
             grantable.consume(connection)
+        runtime.reached("issue:consumed")
         tokens.add(connection, token)
+        runtime.reached("issue:recorded")
         audit.add(connection, event)
+        runtime.reached("issue:audited")
 
     runtime.database.write(commit)
-    return IssuedToken(access_token, token.expires_at - token.issued_at, token.scope, id_token)
+    runtime.reached("issue:committed")
+    return IssuedToken(
+        access_token,
+        token.expires_at - token.issued_at,
+        token.scope,
+        id_token,
+        grantable.refresh_token,
+    )
 
 
 def _refused(grantable: Grantable, refusal: Refusal, message: str) -> Refused:

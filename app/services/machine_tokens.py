@@ -6,11 +6,11 @@ from app.domain.catalogue import ActionPattern
 from app.domain.clients import Client
 from app.domain.events import Event
 from app.domain.limits import TokenLimits
+from app.services import remembered
 from app.services.apis import products_named, reach_of, require_held
 from app.services.issuing import Grantable
 from app.services.refusals import Refusal, Refused
 from app.services.runtime import Runtime
-from app.storage import policies
 
 
 def validate(
@@ -30,8 +30,8 @@ def validate(
         raise Refused(
             Refusal.UNAUTHORIZED_CLIENT, "only a service account's client may use this grant"
         )
-    with runtime.database.read() as connection:
-        rights = policies.attached_to_service_account(connection, account.id)
+    with runtime.database.glance() as connection:
+        rights = remembered.policies_of(runtime, connection, client.epoch, account)
         catalogue = runtime.catalogue(connection, client.epoch)
     asked = patterns or ()
     require_held(asked, rights, TokenLimits())

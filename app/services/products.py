@@ -122,7 +122,7 @@ def register(
             kind=ClientKind.PRODUCT,
             name=file.display_name,
             product=file.name,
-            grant_types=("authorization_code", _EXCHANGE),
+            grant_types=("authorization_code", "refresh_token", _EXCHANGE),
             redirect_uris=redirect_uris,
         )
         clients.add(connection, client, runtime.now())
@@ -183,7 +183,9 @@ def install_shipped(runtime: Runtime) -> None:
                     now,
                     entry["description"],
                 )
-        if not clients.exists(connection, CLI_CLIENT):
+        if clients.exists(connection, CLI_CLIENT):
+            clients.update_grants(connection, _cli_client())
+        else:
             clients.add(connection, _cli_client(), now)
 
     change(runtime, write)
@@ -201,6 +203,6 @@ def _cli_client() -> Client:
         kind=ClientKind.SHIPPED,
         name="Crossroot command line",
         auth_method="none",
-        grant_types=("authorization_code", _EXCHANGE),
+        grant_types=("authorization_code", "refresh_token", _EXCHANGE),
         redirect_uris=("http://127.0.0.1/callback", "http://[::1]/callback"),
     )

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from sqlalchemy import Connection
 
 from app.domain.catalogue import IAM, Catalogue
+from app.services.epoch_cache import EpochCache
 from app.settings import Settings
 from app.storage import epoch, products
 from app.storage.database import Database, StoreUnavailable
@@ -26,6 +26,10 @@ class StaleFacts(RuntimeError):
     """An administrative write came between reading and committing: do the request again."""
 
 
+def _nothing(_step: str) -> None:
+    """What happens between two steps, outside of tests."""
+
+
 @dataclass(frozen=True)
 class Runtime:
     """A running Crossroot. `clock` gives epoch seconds; `ring` the keys of this moment."""
@@ -39,7 +43,9 @@ class Runtime:
     checker: TokenChecker
     secrets: SecretHasher
     passwords: PasswordHasher
-    _catalogue: _CatalogueCache = field(default_factory=lambda: _CatalogueCache(), repr=False)
+    #: Told the name of each step that a crash must not come between; tests crash there.
+    reached: Callable[[str], None] = field(default=_nothing, repr=False)
+    facts: EpochCache = field(default_factory=EpochCache, repr=False)
 
     def now(self) -> int:
         """Whole epoch seconds."""
@@ -56,24 +62,11 @@ class Runtime:
     def catalogue(self, connection: Connection, known_epoch: int | None = None) -> Catalogue:
         """The products in force; read again only when an administrative write came by."""
         value = epoch.current(connection) if known_epoch is None else known_epoch
-        return self._catalogue.get(connection, value, self.settings.issuer)
-
-
-class _CatalogueCache:
-    """The catalogue of the newest epoch that this process has seen."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._held: tuple[int, Catalogue] | None = None
-
-    def get(self, connection: Connection, value: int, issuer: str) -> Catalogue:
-        held = self._held
-        if held is not None and held[0] == value:
-            return held[1]
-        catalogue = _with_issuer(products.load(connection), issuer)
-        with self._lock:
-            self._held = (value, catalogue)
-        return catalogue
+        return self.facts.get(
+            value,
+            "catalogue",
+            lambda: _with_issuer(products.load(connection), self.settings.issuer),
+        )
 
 
 def _with_issuer(catalogue: Catalogue, issuer: str) -> Catalogue:

@@ -32,7 +32,7 @@ from app.services.administration import (
     require_description,
 )
 from app.services.runtime import Runtime
-from app.storage import accounts, clients, service_accounts
+from app.storage import accounts, clients, service_accounts, tokens
 
 CLIENT_SECRET = "client-secret"
 #: Of the year 9999.
@@ -142,6 +142,25 @@ def replace_secret(runtime: Runtime, service_account_id: str) -> str:
         return secret
 
     return change(runtime, write)
+
+
+def set_enabled(runtime: Runtime, service_account_id: str, *, enabled: bool) -> None:
+    """Disable a service account, whose tokens then end for good, or enable it again.
+
+    Raises `NotFound`.
+    """
+
+    def write(connection: Connection) -> None:
+        account = _require(connection, service_account_id)
+        service_accounts.set_enabled(connection, service_account_id, enabled)
+        if not enabled:
+            tokens.revoke_principal(connection, service_account_id, runtime.now())
+        event = Event.SERVICE_ACCOUNT_ENABLE if enabled else Event.SERVICE_ACCOUNT_DISABLE
+        audit_service.write_by_operator(
+            runtime, connection, event, account.account.id, str(account.vrn)
+        )
+
+    change(runtime, write)
 
 
 def add_trust(

@@ -13,9 +13,10 @@ from sqlalchemy import Connection
 from app.domain.events import Event
 from app.domain.principals import IamUser, PrincipalType, RootUser, is_active
 from app.services import audit as audit_service
-from app.services import principals
+from app.services import principals, throttling
 from app.services.runtime import Runtime
-from app.storage import accounts, audit, sessions, tokens
+from app.services.throttling import Attempt
+from app.storage import accounts, audit, refresh_tokens, sessions, tokens
 from app.storage.accounts import Credentials
 from app.storage.audit import AuditEvent
 from app.storage.sessions import SignInSession
@@ -54,13 +55,14 @@ class NewSession:
 
 def sign_in(runtime: Runtime, form: SignInForm, source_ip: str | None) -> NewSession | None:
     """Check the credentials. None means no, for whatever cause; the failure is counted."""
+    attempt = throttling.begin(runtime, _canonical_name(form), source_ip)
     with runtime.database.read() as connection:
         found = _find(connection, form)
     matches = runtime.passwords.verify(
         form.password, None if found is None else found.password_hash
     )
-    if found is not None and matches and is_active(found.user):
-        new = _start(runtime, form, found, source_ip)
+    if found is not None and matches and is_active(found.user) and attempt.admitted:
+        new = _start(runtime, form, found, source_ip, attempt)
         if new is not None:
             return new
     audit_service.count_failure(runtime, f"sign-in:{_kind(form)}")
@@ -73,12 +75,22 @@ def _find(connection: Connection, form: SignInForm) -> Credentials | None:
     return accounts.find_user_by_name(connection, form.root_email, form.username)
 
 
+def _canonical_name(form: SignInForm) -> str:
+    """One user, one name, however it is spelled: attempts are counted under it."""
+    email = accounts.canonical_email(form.root_email)
+    return email if form.kind == "root" else f"{email}\0{form.username.lower()}"
+
+
 def _kind(form: SignInForm) -> str:
     return "root" if form.kind == "root" else "iam"
 
 
 def _start(
-    runtime: Runtime, form: SignInForm, found: Credentials, source_ip: str | None
+    runtime: Runtime,
+    form: SignInForm,
+    found: Credentials,
+    source_ip: str | None,
+    attempt: Attempt,
 ) -> NewSession | None:
     user, now = found.user, runtime.now()
     cookie = runtime.new_secret()
@@ -105,6 +117,7 @@ def _start(
         # password, must not begin a session that nothing would end.
         if _find(connection, form) != found:
             return False
+        throttling.succeeded(runtime, connection, attempt)
         sessions.add(connection, session, runtime.secrets.hash(cookie, _SESSION))
         audit.add(connection, event)
         return True
@@ -121,6 +134,14 @@ def session_of(runtime: Runtime, cookie: str | None) -> SignedIn | None:
         return signed_in(runtime, connection, session)
 
 
+def user_of(connection: Connection, session: SignInSession | None) -> RootUser | IamUser | None:
+    """The user of a session, if enabled."""
+    if session is None:
+        return None
+    user = principals.find(connection, session.user_type, session.user_id)
+    return user if isinstance(user, RootUser | IamUser) and is_active(user) else None
+
+
 def signed_in(
     runtime: Runtime, connection: Connection, session: SignInSession | None
 ) -> SignedIn | None:
@@ -129,10 +150,8 @@ def signed_in(
         return None
     if session.expires_at <= runtime.clock():
         return None
-    user = principals.find(connection, session.user_type, session.user_id)
-    if not isinstance(user, RootUser | IamUser) or not is_active(user):
-        return None
-    return SignedIn(session, user)
+    user = user_of(connection, session)
+    return None if user is None else SignedIn(session, user)
 
 
 def sign_out(runtime: Runtime, signed_in_as: SignedIn) -> None:
@@ -148,6 +167,7 @@ def sign_out(runtime: Runtime, signed_in_as: SignedIn) -> None:
 
     def write(connection: Connection) -> None:
         if sessions.end(connection, session.id, now):
+            refresh_tokens.end_session(connection, session.id, now)
             tokens.revoke_session(connection, session.id, now)
             audit.add(connection, event)
 

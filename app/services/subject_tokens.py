@@ -9,12 +9,11 @@ from sqlalchemy import Connection
 from app.domain.catalogue import Catalogue
 from app.domain.clients import Client, ClientKind
 from app.domain.limits import TokenLimits
-from app.domain.policy import AttachedPolicy
 from app.domain.principals import Actor, Principal, PrincipalType, is_active
 from app.domain.scopes import parse_scope
-from app.services import principals
+from app.services import remembered
 from app.services.runtime import Runtime
-from app.storage import tokens
+from app.storage import epoch, tokens
 from app.storage.tokens import TokenRecord
 from app.tokens.checker import TokenRejected
 
@@ -31,7 +30,9 @@ class LiveToken:
         return self.record.actor
 
 
-def find_live(runtime: Runtime, connection: Connection, token: str) -> LiveToken | None:
+def find_live(
+    runtime: Runtime, connection: Connection, token: str, known_epoch: int | None = None
+) -> LiveToken | None:
     """The token behind a string, or None: forged, expired, revoked, or of somebody disabled.
 
     A token that is acted through ends with its actor as well as with its subject.
@@ -46,16 +47,21 @@ def find_live(runtime: Runtime, connection: Connection, token: str) -> LiveToken
     # Our own clock wrote the expiry: no leeway is owed here.
     if record.expires_at <= runtime.clock():
         return None
-    principal = principals.find(connection, record.subject_type, record.subject_id)
+    at = epoch.current(connection) if known_epoch is None else known_epoch
+    principal = remembered.principal(
+        runtime, connection, at, record.subject_type, record.subject_id
+    )
     if principal is None or not is_active(principal):
         return None
-    if record.actor is not None and not _is_active_actor(connection, record.actor):
+    if record.actor is not None and not _is_active_actor(runtime, connection, at, record.actor):
         return None
     return LiveToken(record, principal)
 
 
-def _is_active_actor(connection: Connection, actor: Actor) -> bool:
-    found = principals.find(connection, actor.user_type, actor.subject)
+def _is_active_actor(
+    runtime: Runtime, connection: Connection, known_epoch: int, actor: Actor
+) -> bool:
+    found = remembered.principal(runtime, connection, known_epoch, actor.user_type, actor.subject)
     return found is not None and is_active(found)
 
 
@@ -101,10 +107,6 @@ def limits_as_read(runtime: Runtime, token: TokenRecord) -> TokenLimits:
     if is_for_issuer(runtime, token) or token.evaluate:
         return limits
     return TokenLimits(parse_scope(token.scope or "").patterns, limits.inline)
-
-
-def policies_of(connection: Connection, token: LiveToken) -> tuple[AttachedPolicy, ...]:
-    return principals.policies_of(connection, token.principal)
 
 
 def is_user_token(token: LiveToken) -> bool:

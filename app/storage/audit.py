@@ -15,6 +15,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from app.domain.events import Event, Outcome
 from app.storage.database import Base
+from app.storage.prepared import PreparedInsert
 
 
 class AuditRow(Base):
@@ -98,7 +99,7 @@ class AuditEvent:
 
 
 _FIELDS = tuple(AuditEvent.__dataclass_fields__)
-_ADD = insert(AuditRow)
+_ADD = PreparedInsert(insert(AuditRow))
 _ONE = select(AuditRow).where(AuditRow.id == bindparam("id"))
 _COUNT_REFUSAL = text(
     "INSERT INTO refusal_counts (owner_account_id, foreign_account_id, hour, count)"
@@ -113,7 +114,7 @@ _COUNT_FAILURE = text(
 
 
 def add(connection: Connection, event: AuditEvent) -> None:
-    connection.execute(_ADD, {name: getattr(event, name) for name in _FIELDS})
+    _ADD.execute(connection, {name: getattr(event, name) for name in _FIELDS})
 
 
 def find(connection: Connection, event_id: str) -> AuditEvent | None:

@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from sqlalchemy import JSON, Connection, ForeignKey, String, bindparam, delete, insert, select
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    Connection,
+    ForeignKey,
+    String,
+    bindparam,
+    delete,
+    insert,
+    select,
+    update,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.domain.clients import Client, ClientKind
@@ -32,6 +44,8 @@ class ClientRow(Base):
     id_token_alg: Mapped[str | None] = mapped_column(String(16))
     enabled: Mapped[bool]
     created_at: Mapped[int]
+    jwks: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    post_logout_redirect_uris: Mapped[list[str] | None] = mapped_column(JSON(none_as_null=True))
 
 
 class ClientSecretRow(Base):
@@ -57,6 +71,8 @@ _ONE = (
         ClientRow.redirect_uris,
         ClientRow.require_pkce,
         ClientRow.id_token_alg,
+        ClientRow.jwks,
+        ClientRow.post_logout_redirect_uris,
         ClientRow.enabled.label("client_enabled"),
         ClientSecretRow.digest,
         ServiceAccountRow.id,
@@ -91,6 +107,8 @@ def find(connection: Connection, client_id: str) -> Client | None:
         redirect_uris=tuple(row.redirect_uris),
         require_pkce=row.require_pkce,
         id_token_alg=row.id_token_alg,
+        jwks=row.jwks,
+        post_logout_redirect_uris=tuple(row.post_logout_redirect_uris or ()),
         # A tenant's client goes with its account; the others have none.
         enabled=row.client_enabled and row.account_enabled is not False,
         secret_digests=tuple(each.digest for each in rows if each.digest is not None),
@@ -115,6 +133,8 @@ def add(connection: Connection, client: Client, created_at: int) -> None:
             redirect_uris=list(client.redirect_uris),
             require_pkce=client.require_pkce,
             id_token_alg=client.id_token_alg,
+            jwks=client.jwks,
+            post_logout_redirect_uris=list(client.post_logout_redirect_uris),
             enabled=client.enabled,
             created_at=created_at,
         )
@@ -161,3 +181,18 @@ def remove_secrets(connection: Connection, client_id: str) -> int:
     return connection.execute(
         delete(ClientSecretRow).where(ClientSecretRow.client_id == client_id)
     ).rowcount
+
+
+def set_keys(connection: Connection, client_id: str, jwks: dict[str, Any] | None) -> bool:
+    """Returns whether there is such a client."""
+    changed = update(ClientRow).where(ClientRow.id == client_id).values(jwks=jwks)
+    return bool(connection.execute(changed).rowcount)
+
+
+def update_grants(connection: Connection, client: Client) -> None:
+    """Bring a shipped client's registration up to date."""
+    connection.execute(
+        update(ClientRow)
+        .where(ClientRow.id == client.id)
+        .values(grant_types=list(client.grant_types), redirect_uris=list(client.redirect_uris))
+    )

@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
@@ -21,6 +21,8 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as NoFreeConnection
 from sqlalchemy.orm import DeclarativeBase, registry
+
+from app.storage.group_commit import GroupCommit, TooLong
 
 _NAMES = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -84,10 +86,9 @@ class Database:
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
+        self._glancing = engine.execution_options(crossroot_begin=None)
         self._writing = engine.execution_options(crossroot_begin="BEGIN IMMEDIATE")
-        # SQLite lets those who wait for its lock sleep and try again, and the unlucky starve. So
-        # threads of one process line up here, and only processes have to try their luck.
-        self._turn = threading.Lock() if engine.dialect.name == "sqlite" else None
+        self._group = GroupCommit(self._write_transaction, _LOCK_WAIT_MS / 1000)
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -95,25 +96,29 @@ class Database:
         with _translated(), self.engine.connect() as connection:
             yield connection
 
-    def write(self, work: Callable[[Connection], Result]) -> Result:
-        """Run `work` in one transaction: all of it is durable on return, or none of it is.
+    @contextmanager
+    def glance(self) -> Iterator[Connection]:
+        """A connection for the hot path: each statement is consistent in itself, no more.
 
-        Raises `StoreUnavailable` where the store fails, and whatever `work` raises.
+        That is enough where what has to hold together is looked at again at the commit
+        (`app.storage.epoch`). Nothing may be written. Raises `StoreUnavailable`.
         """
-        with _translated(), self._taking_turns(), self._writing.begin() as connection:
-            return work(connection)
+        with _translated(), self._glancing.connect() as connection:
+            yield connection
+
+    def write(self, work: Callable[[Connection], Result]) -> Result:
+        """Run `work` in a transaction: all of it is durable on return, or none of it is.
+
+        Writes that wait at the same moment share one (`app.storage.group_commit`). Raises
+        `StoreUnavailable` where the store fails, and whatever `work` raises.
+        """
+        with _translated():
+            return cast("Result", self._group.run(work))
 
     @contextmanager
-    def _taking_turns(self) -> Iterator[None]:
-        if self._turn is None:
-            yield
-        elif self._turn.acquire(timeout=_LOCK_WAIT_MS / 1000):
-            try:
-                yield
-            finally:
-                self._turn.release()
-        else:
-            raise StoreUnavailable("another write takes too long")
+    def _write_transaction(self) -> Iterator[Connection]:
+        with self._writing.begin() as connection:
+            yield connection
 
 
 @contextmanager
@@ -123,6 +128,8 @@ def _translated() -> Iterator[None]:
         yield
     except DBAPIError as error:
         raise StoreUnavailable(type(error.orig).__name__) from error
+    except TooLong as error:
+        raise StoreUnavailable("another write takes too long") from error
     except NoFreeConnection as error:
         raise StoreUnavailable("all connections are in use") from error
 
@@ -141,7 +148,8 @@ def _prepare_sqlite(engine: Engine) -> None:
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
         how = connection.get_execution_options().get("crossroot_begin", "BEGIN")
-        connection.exec_driver_sql(str(how))
+        if how is not None:
+            connection.exec_driver_sql(str(how))
 
 
 def _use_wal(cursor: sqlite3.Cursor) -> None:

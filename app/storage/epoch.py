@@ -11,6 +11,7 @@ from sqlalchemy import Connection, select, update
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.storage.database import Base
+from app.storage.prepared import PreparedScalar
 
 
 class EpochRow(Base):
@@ -25,14 +26,18 @@ _HELD = _READ.with_for_update(read=True)
 _LOCKED = _READ.with_for_update()
 CURRENT_EPOCH = _READ.scalar_subquery()
 
+#: Every token request runs these.
+_READ_NOW = PreparedScalar(_READ)
+_HOLD_NOW = PreparedScalar(_HELD)
+
 
 def current(connection: Connection) -> int:
-    return int(connection.execute(_READ).scalar_one())
+    return int(_READ_NOW.execute(connection))
 
 
 def held(connection: Connection) -> int:
     """Read the epoch in a write transaction, so that it cannot move before the commit."""
-    return int(connection.execute(_HELD).scalar_one())
+    return int(_HOLD_NOW.execute(connection))
 
 
 def lock(connection: Connection) -> None:

@@ -16,10 +16,14 @@ from app.storage import (  # noqa: F401
     audit,
     clients,
     grants,
+    known_addresses,
+    once,
     policies,
     products,
+    refresh_tokens,
     service_accounts,
     sessions,
+    throttle,
     tokens,
 )
 from app.storage.database import Database

@@ -87,7 +87,7 @@ def end_account(connection: Connection, account_id: str, now: int) -> int:
 
 
 def end_user(connection: Connection, user_id: str, now: int) -> int:
-    """End all sessions of one user. Returns how many were going on."""
+    """End all sessions of a user. Returns how many were going on."""
     ended = update(SessionRow).where(SessionRow.user_id == user_id, SessionRow.ended_at.is_(None))
     return connection.execute(ended.values(ended_at=now)).rowcount
 

@@ -29,6 +29,7 @@ from app.domain.limits import TokenLimits
 from app.domain.principals import Actor
 from app.storage import epoch
 from app.storage.database import Base
+from app.storage.prepared import PreparedInsert
 
 
 class TokenRow(Base):
@@ -96,7 +97,7 @@ class TokenRecord:
 
 _ONE = select(TokenRow).where(TokenRow.id == bindparam("id"))
 _REVOKED = select(TokenRow.revoked_at).where(TokenRow.id == bindparam("id"))
-_ADD = insert(TokenRow)
+_ADD = PreparedInsert(insert(TokenRow))
 # The UPDATE stands first: for a statement that begins with WITH, Python's sqlite3 counts no rows.
 _DESCENDANTS = """
     UPDATE tokens SET revoked_at = :now
@@ -115,8 +116,8 @@ _REVOKE_SESSION = text(_DESCENDANTS.format(condition="session_id = :id"))
 
 
 def add(connection: Connection, token: TokenRecord) -> None:
-    connection.execute(
-        _ADD,
+    _ADD.execute(
+        connection,
         {
             "id": token.id,
             "parent_id": token.parent_id,
@@ -139,6 +140,7 @@ def add(connection: Connection, token: TokenRecord) -> None:
             "amr": list(token.amr),
             "issued_at": token.issued_at,
             "expires_at": token.expires_at,
+            "revoked_at": token.revoked_at,
         },
     )
 

@@ -30,6 +30,7 @@ from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
     PrivateFormat,
+    PublicFormat,
     load_pem_private_key,
     load_pem_public_key,
 )
@@ -153,6 +154,19 @@ def write_private_text(path: Path, text: str, *, replace: bool) -> None:
     _sync_folder(path.parent)
 
 
+def rename_file(source: Path, target: Path) -> None:
+    """Move a key from one folder to the next in one step that survives a crash."""
+    source.rename(target)
+    _sync_folder(target.parent)
+    _sync_folder(source.parent)
+
+
+def remove_file(path: Path) -> None:
+    """Remove a key file for good."""
+    path.unlink()
+    _sync_folder(path.parent)
+
+
 def _sync_folder(path: Path) -> None:
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
@@ -165,6 +179,13 @@ def format_private_key(key: PrivateKey, created_at: int) -> str:
     """The text of a key file: the ``Created`` line (from epoch seconds) and the key in PKCS #8."""
     created = datetime.fromtimestamp(created_at, UTC).strftime(_CREATED_FORMAT)
     block = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode("ascii")
+    return f"Created: {created}\n{block}"
+
+
+def format_public_key(key: PublicKey, created_at: int) -> str:
+    """The text of a retired key's file: the ``Created`` line and the public half."""
+    created = datetime.fromtimestamp(created_at, UTC).strftime(_CREATED_FORMAT)
+    block = key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode("ascii")
     return f"Created: {created}\n{block}"
 
 

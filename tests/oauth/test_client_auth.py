@@ -236,7 +236,8 @@ class TestTheSameWork:
         ]
         changes.new_client(world, "off", enabled=False)
         headers.append(basic("off", "wrong"))
-        call(world, header=headers[0])
+        for header in headers:
+            call(world, header=header)
         seen = []
         for header in headers:
             before = row_counts(world)

@@ -54,7 +54,7 @@ def in_postgresql(statement: Any) -> str:
 def test_the_prepared_statements_are_found() -> None:
     found = statements()
 
-    assert {"clients._ONE", "tokens._REVOKE_ONE", "policies._OF_USER", "audit._ADD"} <= set(found)
+    assert {"clients._ONE", "tokens._REVOKE_ONE", "policies._OF_USER", "audit._ONE"} <= set(found)
     assert len(found) > 20
 
 

@@ -7,7 +7,7 @@ session and to this very request.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from urllib.parse import parse_qsl, urlencode
 
 from flask import Request, Response
@@ -30,6 +30,7 @@ from app.services.authorization import AuthorizationRequest
 from app.services.refusals import Refused
 from app.services.runtime import Runtime, StoreUnavailable
 from app.services.sign_in import SignedIn
+from app.tokens.checker import TokenRejected
 
 _MAX_QUERY = 8 * 1024
 _MAX_NONCE = 512
@@ -171,8 +172,6 @@ def _asked(parameters: Parameters, redirect_uri: str) -> AuthorizationRequest:
         scope = read_scope(parameters.get("scope") or "")
     except InvalidScope as error:
         raise wrong("invalid_scope", str(error)) from None
-    # What is not served yet is not granted either (OpenID Connect Core section 11).
-    scope = replace(scope, identity=tuple(n for n in scope.identity if n != "offline_access"))
     return AuthorizationRequest(
         redirect_uri=redirect_uri,
         redirect_uri_sent=parameters.get("redirect_uri") is not None,
@@ -187,10 +186,24 @@ def _must_sign_in_again(runtime: Runtime, checked: Checked, user: SignedIn) -> b
     """`prompt=login` or the same in other words, or a sign-in that is older than `max_age`."""
     if checked.prompts & {"login", "select_account"}:
         return True
+    if not _is_hinted(runtime, checked, user):
+        return True
     max_age = checked.parameters.get("max_age")
     if max_age is None:
         return False
     return int(max_age) == 0 or runtime.now() - user.session.auth_time > int(max_age)
+
+
+def _is_hinted(runtime: Runtime, checked: Checked, user: SignedIn) -> bool:
+    """Whether an `id_token_hint` is that of the signed-in user; a bad one is nobody's."""
+    hint = checked.parameters.get("id_token_hint")
+    if hint is None:
+        return True
+    try:
+        claims = runtime.checker.check_id_token_hint(hint, runtime.clock())
+    except TokenRejected:
+        return False
+    return bool(claims["sub"] == user.user.id)
 
 
 def _without_login_prompt(query: str) -> str:

@@ -11,9 +11,9 @@ from app.domain.scopes import IDENTITY_SCOPES
 from app.oauth import client_auth, paths
 from app.oauth.grants.token_exchange import GRANT_TYPE as TOKEN_EXCHANGE
 from app.services.runtime import Runtime
+from app.tokens.keyring import ALGORITHMS
 
 _CACHE = "public, max-age=300"
-_NOT_YET = {"offline_access"}
 
 
 def document(runtime: Runtime) -> dict[str, Any]:
@@ -26,12 +26,25 @@ def document(runtime: Runtime) -> dict[str, Any]:
         "token_endpoint": issuer + paths.TOKEN,
         "jwks_uri": issuer + paths.JWKS,
         "introspection_endpoint": issuer + paths.INTROSPECT,
-        "scopes_supported": [name for name in IDENTITY_SCOPES if name not in _NOT_YET],
+        "revocation_endpoint": issuer + paths.REVOKE,
+        "userinfo_endpoint": issuer + paths.USERINFO,
+        "end_session_endpoint": issuer + paths.LOGOUT,
+        "scopes_supported": list(IDENTITY_SCOPES),
         "response_types_supported": ["code"],
         "response_modes_supported": ["query"],
-        "grant_types_supported": ["authorization_code", "client_credentials", TOKEN_EXCHANGE],
+        "grant_types_supported": [
+            "authorization_code",
+            "refresh_token",
+            "client_credentials",
+            TOKEN_EXCHANGE,
+        ],
         "token_endpoint_auth_methods_supported": methods,
+        "token_endpoint_auth_signing_alg_values_supported": list(ALGORITHMS),
+        "revocation_endpoint_auth_methods_supported": methods,
+        "revocation_endpoint_auth_signing_alg_values_supported": list(ALGORITHMS),
         "introspection_endpoint_auth_methods_supported": list(client_auth.METHODS),
+        "introspection_endpoint_auth_signing_alg_values_supported": list(ALGORITHMS),
+        "prompt_values_supported": ["none", "login", "consent", "select_account"],
         "code_challenge_methods_supported": ["S256"],
         "authorization_response_iss_parameter_supported": True,
         "subject_types_supported": ["public"],

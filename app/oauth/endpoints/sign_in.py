@@ -7,6 +7,7 @@ from urllib.parse import parse_qsl, urlsplit
 from flask import Request, Response
 
 from app.domain import redirects
+from app.domain.principals import is_email
 from app.oauth import browser, paths
 from app.oauth.parameters import Parameters, read_form
 from app.services import client_secrets, sign_in
@@ -16,15 +17,23 @@ from app.services.sign_in import SignInForm
 
 _FAILED = "E-mail, username or password is wrong, or the account is disabled."
 _OUT_OF_DATE = "This form is out of date. Please sign in again."
-_DONE = "/signed-in"
 
 
 def show(runtime: Runtime, request: Request) -> Response:
     target = _target(request.args.get("continue"))
     try:
-        return _page(runtime, request, Parameters({}, {}), target)
+        return _page(runtime, request, _hinted(target), target)
     except StoreUnavailable:
         return browser.unavailable()
+
+
+def _hinted(target: str) -> Parameters:
+    """What `login_hint` of the request behind the sign-in fills in."""
+    parts = urlsplit(target)
+    hint = dict(parse_qsl(parts.query)).get("login_hint", "")
+    if parts.path != paths.AUTHORIZE or not is_email(hint):
+        return Parameters({}, {})
+    return Parameters({"root_email": hint}, {})
 
 
 def submit(runtime: Runtime, request: Request) -> Response:
@@ -78,7 +87,7 @@ def _credentials(form: Parameters) -> SignInForm:
 
 
 def _target(asked: str | None) -> str:
-    return asked if asked and browser.is_local_path(asked) else _DONE
+    return asked if asked and browser.is_local_path(asked) else paths.SIGNED_IN
 
 
 def _page(

@@ -104,6 +104,8 @@ def _body(issued: IssuedToken) -> dict[str, Any]:
     }
     if issued.scope is not None:
         body["scope"] = issued.scope
+    if issued.refresh_token is not None:
+        body["refresh_token"] = issued.refresh_token
     if issued.id_token is not None:
         body["id_token"] = issued.id_token
     return body

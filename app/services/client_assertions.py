@@ -1,0 +1,75 @@
+"""private_key_jwt: a client proves who it is by its own key, each proof good once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Connection
+
+from app.domain.clients import Client
+from app.domain.events import Event
+from app.services import audit as audit_service
+from app.services.administration import Invalid, NotFound, change
+from app.services.client_secrets import is_enabled
+from app.services.runtime import Runtime
+from app.storage import clients, once
+from app.tokens.assertions import (
+    InvalidKeySet,
+    check_assertion,
+    check_key_set,
+    claimed_client,
+)
+from app.tokens.checker import LEEWAY_SECONDS, TokenRejected
+
+_PURPOSE = "client-assertion"
+
+
+def check(runtime: Runtime, assertion: str, client_id: str | None) -> Client | None:
+    """The enabled client that signed the assertion, if it was not used before; else None.
+
+    `client_id` is the parameter of that name: sent along, it has to be the same client (RFC
+    7521 section 4.2).
+    """
+    claimed = claimed_client(assertion)
+    if claimed is None or client_id not in (None, claimed):
+        return None
+    with runtime.database.read() as connection:
+        client = clients.find(connection, claimed)
+    if client is None or client.jwks is None:
+        return None
+    now = runtime.clock()
+    try:
+        proof = check_assertion(assertion, client.jwks, client.id, runtime.settings.issuer, now)
+    except TokenRejected:
+        return None
+    digest = runtime.secrets.hash(f"{client.id}\0{proof.token_id}", _PURPOSE)
+    # Noted for as long as the clock leeway lets it be believed.
+    until = proof.expires_at + LEEWAY_SECONDS + 1
+    fresh = runtime.database.write(
+        lambda connection: once.use_assertion(connection, digest, until, int(now))
+    )
+    return client if fresh and is_enabled(client) else None
+
+
+def set_keys(runtime: Runtime, client_id: str, jwks: dict[str, Any] | None) -> None:
+    """Register the public keys of a client, or take them away. Raises `AdministrationError`."""
+    if jwks is not None:
+        try:
+            check_key_set(jwks)
+        except InvalidKeySet as error:
+            raise Invalid(f"the key set is not valid: {error}") from None
+
+    def write(connection: Connection) -> None:
+        client = clients.find(connection, client_id)
+        if client is None or not clients.set_keys(connection, client_id, jwks):
+            raise NotFound(f"there is no client {client_id}")
+        audit_service.write_by_operator(
+            runtime,
+            connection,
+            Event.CLIENT_KEYS_SET,
+            client.account_id,
+            f"oauth-client/{client_id}",
+            keys=0 if jwks is None else len(jwks["keys"]),
+        )
+
+    change(runtime, write)

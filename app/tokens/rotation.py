@@ -1,0 +1,107 @@
+"""The life of a signing key: made, published, signing, retired, gone.
+
+    generate  ->  next/     published, does not sign
+    promote   ->  active/   signs
+    retire    ->  retired/  the public half alone: checks what it signed, signs nothing more
+    revoke    ->  gone      nothing that it signed is believed any more
+
+Each step is one atomic rename (or, for `retire`, a write and then a removal whose half-done
+state counts as retired), so that a crash at any point leaves a ring that works.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from app.tokens.key_files import (
+    KeyRingError,
+    PrivateKey,
+    format_public_key,
+    make_folder,
+    parse_key,
+    read_private_text,
+    remove_file,
+    rename_file,
+    write_private_text,
+)
+from app.tokens.keyring import KeyRing, SigningKey
+
+#: For as long may others keep our key set (the `max-age` of JWKS), and a little on top.
+PUBLISHED_BEFORE_SIGNING = 300 + 60
+
+
+def promote(directory: Path, kid: str, now: float, *, force: bool = False) -> SigningKey:
+    """Let a published key sign; the newest signs from now on.
+
+    Raises `KeyRingError` where it is not in `next/`, or has not been published for as long as
+    verifiers may keep an older key set: they would not know the key. `force` is for the case
+    that waiting is worse (a stolen key).
+    """
+    key = _find(directory, kid, "next")
+    age = now - key.created_at
+    if age < PUBLISHED_BEFORE_SIGNING and not force:
+        wait = int(PUBLISHED_BEFORE_SIGNING - age) + 1
+        raise KeyRingError(
+            f"key {kid} was published {int(age)} s ago, and verifiers may not have seen it yet: "
+            f"promote it in {wait} s, or with --force"
+        )
+    make_folder(directory / "active")
+    rename_file(directory / "next" / f"{kid}.pem", directory / "active" / f"{kid}.pem")
+    return _find(directory, kid, "active")
+
+
+def retire(directory: Path, kid: str) -> SigningKey:
+    """Take the private half of a key away; what it signed is still believed until it expires.
+
+    Raises `KeyRingError` where it is not active, or is the last that signs with its algorithm.
+    """
+    key = _find(directory, kid, "active")
+    ring = KeyRing.load(directory)
+    if not any(
+        other.state == "active" and other.alg == key.alg and other.kid != kid for other in ring.keys
+    ):
+        raise KeyRingError(
+            f"key {kid} is the last that signs {key.alg}: promote another before retiring it"
+        )
+    path = directory / "active" / f"{kid}.pem"
+    native, created_at = parse_key(path, read_private_text(path), private=True)
+    public = native.public_key() if isinstance(native, PrivateKey) else native
+    make_folder(directory / "retired")
+    write_private_text(
+        directory / "retired" / f"{kid}.pub.pem",
+        format_public_key(public, created_at),
+        replace=True,
+    )
+    remove_file(path)
+    return _find(directory, kid, "retired")
+
+
+def revoke(directory: Path, kid: str) -> SigningKey:
+    """Remove a key in whatever state: nothing that it signed is believed any more.
+
+    Raises `KeyRingError` where there is none, or where no other key could sign in its place.
+    """
+    key = next((each for each in KeyRing.load(directory).keys if each.kid == kid), None)
+    if key is None:
+        raise KeyRingError(f"there is no key {kid}")
+    others = [
+        other
+        for other in KeyRing.load(directory).keys
+        if other.state == "active" and other.alg == key.alg and other.kid != kid
+    ]
+    if key.state == "active" and not others:
+        raise KeyRingError(
+            f"key {kid} is the last that signs {key.alg}: generate another with --activate first"
+        )
+    for state, suffix in (("next", ".pem"), ("active", ".pem"), ("retired", ".pub.pem")):
+        path = directory / state / f"{kid}{suffix}"
+        if path.exists():
+            remove_file(path)
+    return key
+
+
+def _find(directory: Path, kid: str, state: str) -> SigningKey:
+    for key in KeyRing.load(directory).keys:
+        if key.kid == kid and key.state == state:
+            return key
+    raise KeyRingError(f"there is no key {kid} in {directory / state}")
