@@ -178,7 +178,7 @@ def _redemption(
     runtime: Runtime, client: Client, code: str, found: AuthorizationCode
 ) -> tuple[Callable[[Connection], None], str | None]:
     """Using the code up, and the refresh token that comes of it where the client may have one."""
-    use_up = _consume(runtime, code)
+    use_up = _consume(runtime, code, found.session_id)
     wanted = client.kind is ClientKind.SHIPPED or "offline_access" in found.identity_scopes
     if not (wanted and client.may_use("refresh_token")):
         return use_up, None
@@ -206,10 +206,13 @@ class CodeAlreadyUsed(RuntimeError):
     """Another redemption of the same code was faster."""
 
 
-def _consume(runtime: Runtime, code: str) -> Callable[[Connection], None]:
+def _consume(runtime: Runtime, code: str, session_id: str) -> Callable[[Connection], None]:
     digest, now = runtime.secrets.hash(code, _CODE), runtime.now()
 
     def use_up(connection: Connection) -> None:
+        # A sign-out ends the tokens that there are; one that is about to be is ended here.
+        if not sessions.hold(connection, session_id):
+            raise Refused(Refusal.GRANT, _BAD_CODE)
         if not grants.use_code(connection, digest, now):
             raise CodeAlreadyUsed
 

@@ -71,7 +71,8 @@ class GroupCommit:
                     _run_alone(connection, each, alone=len(batch) == 1)
         except BaseException as error:  # noqa: BLE001 - every waiting thread has to hear of it
             for each in batch:
-                each.error = each.error or error
+                # Also to those that failed before: what they saw may never have been committed.
+                each.error = error
         finally:
             for each in batch:
                 each.done = True
