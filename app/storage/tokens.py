@@ -97,14 +97,17 @@ class TokenRecord:
 _ONE = select(TokenRow).where(TokenRow.id == bindparam("id"))
 _REVOKED = select(TokenRow.revoked_at).where(TokenRow.id == bindparam("id"))
 _ADD = PreparedInsert(insert(TokenRow))
+# The UPDATE stands first: for a statement that begins with WITH, Python's sqlite3 counts no rows.
 _DESCENDANTS = """
-    WITH RECURSIVE family (id) AS (
-        SELECT id FROM tokens WHERE {condition}
-        UNION
-        SELECT tokens.id FROM tokens JOIN family ON tokens.parent_id = family.id
-    )
     UPDATE tokens SET revoked_at = :now
-    WHERE revoked_at IS NULL AND id IN (SELECT id FROM family)
+    WHERE revoked_at IS NULL AND id IN (
+        WITH RECURSIVE family (id) AS (
+            SELECT id FROM tokens WHERE {condition}
+            UNION
+            SELECT tokens.id FROM tokens JOIN family ON tokens.parent_id = family.id
+        )
+        SELECT id FROM family
+    )
 """
 _REVOKE_ONE = text(_DESCENDANTS.format(condition="id = :id"))
 _REVOKE_GRANT = text(_DESCENDANTS.format(condition="grant_id = :id"))
