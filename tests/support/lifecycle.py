@@ -88,9 +88,8 @@ def another_product(world: World, name: str) -> None:
 
 def query_of(application: Application, **fields: Any) -> dict[str, Any]:
     """An authorization request; a field that is empty is left out."""
-    return authorization_query(
-        client_id=application.id, redirect_uri=application.redirect_uri, **fields
-    )
+    own = {"client_id": application.id, "redirect_uri": application.redirect_uri}
+    return authorization_query(**{**own, **fields})
 
 
 def ask(browser: FlaskClient, application: Application, **fields: Any) -> TestResponse:
