@@ -236,9 +236,9 @@ def _end_reused(runtime: Runtime, client: Client, code: AuthorizationCode) -> No
     event = _event(runtime, Event.CODE_REUSE, client, user, None, code.grant_id)
 
     def write(connection: Connection) -> None:
-        refresh_tokens.end(connection, code.grant_id, now)
-        tokens.revoke_grant(connection, code.grant_id, now)
-        audit.add(connection, replace(event, outcome=Outcome.DENIED))
+        was_alive = refresh_tokens.end(connection, code.grant_id, now)
+        if tokens.revoke_grant(connection, code.grant_id, now) or was_alive:
+            audit.add(connection, replace(event, outcome=Outcome.DENIED))
 
     runtime.database.write(write)
 

@@ -39,12 +39,16 @@ class GroupCommit:
         self._waiting: list[_Waiting] = []
         self._queue = threading.Lock()
         self._lead = threading.Lock()
+        self._leader: int | None = None
 
     def run(self, work: Callable[[Connection], Any]) -> Any:
         """Returns what `work` returned, once it is durable; raises what it raised.
 
-        Where the transaction itself fails, everybody in it hears of it.
+        Where the transaction itself fails, everybody in it hears of it. Raises RuntimeError
+        inside another write, for which it would wait for ever.
         """
+        if self._leader == threading.get_ident():
+            raise RuntimeError("a write inside a write: use the connection that is at hand")
         mine = _Waiting(work)
         with self._queue:
             self._waiting.append(mine)
@@ -65,6 +69,7 @@ class GroupCommit:
         return batch
 
     def _commit(self, batch: list[_Waiting]) -> None:
+        self._leader = threading.get_ident()
         try:
             with self._begin() as connection:
                 for each in batch:
@@ -74,6 +79,7 @@ class GroupCommit:
                 # Also to those that failed before: what they saw may never have been committed.
                 each.error = error
         finally:
+            self._leader = None
             for each in batch:
                 each.done = True
 

@@ -290,3 +290,16 @@ def test_the_leaders_own_write_is_never_left_for_a_later_batch(
 
     assert answers == [f"n{number}" for number in range(count)]
     assert store.transactions == 3
+
+
+def test_a_write_inside_a_write_is_an_error_and_no_endless_wait(
+    store: Store, pool: ThreadPoolExecutor
+) -> None:
+    def nested(connection: Connection) -> None:
+        store.group.run(note("inner"))
+
+    with pytest.raises(RuntimeError, match="inside a write"):
+        pool.submit(store.group.run, nested).result(PATIENCE)
+
+    assert store.group.run(note("after")) == "after"
+    assert store.notes() == {"after"}

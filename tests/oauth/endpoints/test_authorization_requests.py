@@ -19,6 +19,7 @@ from tests.support.lifecycle import (
     redeem,
     refused,
     signed_in_browser,
+    tenant_client,
     tokens_of,
 )
 from tests.support.world import VSERVER, World, claims_of, redirect_parameters
@@ -114,6 +115,20 @@ def test_each_authorization_has_its_own_nonce(world: World, browser: FlaskClient
     for nonce in ("two", "one"):
         body = redeem(world, COMMAND_LINE, codes[nonce]).json
         assert claims_of(body["id_token"])["nonce"] == nonce
+
+
+# ------------------------------------------------------------------------------- offline_access
+
+
+def test_the_person_is_told_that_access_goes_on_without_them(
+    world: World, browser: FlaskClient
+) -> None:
+    words = "keep this access while you are away"
+    app = tenant_client(world)
+
+    assert words in ask(browser, app, scope="openid offline_access").text
+    assert words not in ask(browser, app, scope="openid").text
+    assert words in ask(browser, COMMAND_LINE, scope="openid").text, "it always gets it"
 
 
 # ----------------------------------------------------------------------- resource (RFC 8707)

@@ -234,3 +234,13 @@ def test_what_ends_is_written_down(world: World) -> None:
         ("service-account:disable", "allowed"),
         ("iam-user:disable", "allowed"),
     ]
+
+
+def test_a_code_that_comes_again_and_again_is_written_down_once(world: World) -> None:
+    tree = grow(world)
+    for _ in range(5):
+        code_reused(world, tree)
+
+    rows = world.rows("SELECT * FROM audit_events WHERE event = 'authorization-code:reuse'")
+
+    assert [(row.actor_id, row.outcome) for row in rows] == [(world.user_id, "denied")]

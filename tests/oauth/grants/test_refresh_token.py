@@ -100,6 +100,21 @@ def test_a_reuse_is_one_row_in_the_audit_log(world: World) -> None:
     assert (row.outcome, row.actor_id, row.client_id) == ("denied", world.user_id, CLI)
 
 
+def test_whoever_holds_a_dead_token_cannot_fill_the_log(world: World) -> None:
+    """It proves nothing any more: from a public client it is counted, as any guess is."""
+    first = tokens_of(world)
+    refresh(world, first["refresh_token"])
+    refused(refresh(world, first["refresh_token"]))
+    before = world.rows("SELECT count(*) FROM audit_events")
+
+    for _ in range(5):
+        refused(refresh(world, first["refresh_token"]))
+
+    assert world.rows("SELECT count(*) FROM audit_events") == before
+    [row] = world.rows("SELECT * FROM failure_counts WHERE kind = 'token:grant'")
+    assert row.count == 6
+
+
 def test_a_reuse_is_noticed_after_a_restart(world: World) -> None:
     """CVE-2026-9802: what was used up before must not come back with a new process."""
     first = tokens_of(world)
