@@ -189,6 +189,7 @@ def public_pem() -> bytes:
         base64.urlsafe_b64decode(str(MINE.as_dict(private=False)["x"]) + "=="),
         b"",
     ],
+    ids=["pem", "jwk", "coordinate", "empty"],
 )
 def test_a_public_key_is_no_shared_secret(secret: bytes) -> None:
     """CVE-2024-37568: HS256 under an asymmetric public key."""
