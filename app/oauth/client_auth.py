@@ -30,13 +30,21 @@ class Presented:
 
 
 def authenticate(
-    runtime: Runtime, request: Request, parameters: Parameters, *, allow_public: bool
+    runtime: Runtime,
+    request: Request,
+    parameters: Parameters,
+    *,
+    allow_public: bool,
+    again: bool = False,
 ) -> Client:
-    """The client, with proof if it is confidential. Raises `Refused`."""
+    """The client, with proof if it is confidential. Raises `Refused`.
+
+    `again` where the same request is done over, whose assertion is used up by itself.
+    """
     presented = read_credentials(request, parameters)
     client = None
     if _has_assertion(parameters):
-        client = _by_assertion(runtime, request, parameters)
+        client = _by_assertion(runtime, request, parameters, again)
     elif presented is not None:
         client = client_secrets.check(runtime, presented.client_id, presented.secret)
     if client is None or (client.is_public and not allow_public):
@@ -49,14 +57,16 @@ def _has_assertion(parameters: Parameters) -> bool:
     return any(parameters.get(name) is not None for name in names)
 
 
-def _by_assertion(runtime: Runtime, request: Request, parameters: Parameters) -> Client | None:
+def _by_assertion(
+    runtime: Runtime, request: Request, parameters: Parameters, again: bool
+) -> Client | None:
     """private_key_jwt (RFC 7523 section 2.2). Raises `Refused` where something is beside it."""
     if read_basic(request) is not None or parameters.get("client_secret") is not None:
         raise malformed("two ways of client authentication in one request")
     if parameters.require("client_assertion_type") != ASSERTION_TYPE:
         raise malformed(f"expected as client_assertion_type {ASSERTION_TYPE}")
     assertion = parameters.require("client_assertion")
-    return client_assertions.check(runtime, assertion, parameters.get("client_id"))
+    return client_assertions.check(runtime, assertion, parameters.get("client_id"), again=again)
 
 
 def failed() -> Refused:

@@ -210,9 +210,8 @@ def _consume(runtime: Runtime, code: str, session_id: str) -> Callable[[Connecti
     digest, now = runtime.secrets.hash(code, _CODE), runtime.now()
 
     def use_up(connection: Connection) -> None:
-        session = sessions.find_by_id(connection, session_id)
-        if session is None or session.ended_at is not None:
-            # Signing out does not move the epoch; a token of the sign-in must not outlive it.
+        # A sign-out ends the tokens that there are; one that is about to be is ended here.
+        if not sessions.hold(connection, session_id):
             raise Refused(Refusal.GRANT, _BAD_CODE)
         if not grants.use_code(connection, digest, now):
             raise CodeAlreadyUsed
@@ -237,9 +236,9 @@ def _end_reused(runtime: Runtime, client: Client, code: AuthorizationCode) -> No
     event = _event(runtime, Event.CODE_REUSE, client, user, None, code.grant_id)
 
     def write(connection: Connection) -> None:
-        refresh_tokens.end(connection, code.grant_id, now)
-        tokens.revoke_grant(connection, code.grant_id, now)
-        audit.add(connection, replace(event, outcome=Outcome.DENIED))
+        was_alive = refresh_tokens.end(connection, code.grant_id, now)
+        if tokens.revoke_grant(connection, code.grant_id, now) or was_alive:
+            audit.add(connection, replace(event, outcome=Outcome.DENIED))
 
     runtime.database.write(write)
 

@@ -9,11 +9,12 @@ from sqlalchemy import Connection
 from app.domain.clients import Client
 from app.domain.events import Event
 from app.services import audit as audit_service
-from app.services.administration import Invalid, NotFound, change
+from app.services.administration import Invalid, NotFound, change, require
 from app.services.client_secrets import is_enabled
 from app.services.runtime import Runtime
 from app.storage import clients, once
 from app.tokens.assertions import (
+    Assertion,
     InvalidKeySet,
     check_assertion,
     check_key_set,
@@ -24,11 +25,14 @@ from app.tokens.checker import LEEWAY_SECONDS, TokenRejected
 _PURPOSE = "client-assertion"
 
 
-def check(runtime: Runtime, assertion: str, client_id: str | None) -> Client | None:
+def check(
+    runtime: Runtime, assertion: str, client_id: str | None, *, again: bool = False
+) -> Client | None:
     """The enabled client that signed the assertion, if it was not used before; else None.
 
     `client_id` is the parameter of that name: sent along, it has to be the same client (RFC
-    7521 section 4.2).
+    7521 section 4.2). `again` is for a request that is done over: it has used the assertion up
+    itself, but keys and client are looked at as they are now.
     """
     claimed = claimed_client(assertion)
     if claimed is None or client_id not in (None, claimed):
@@ -42,13 +46,19 @@ def check(runtime: Runtime, assertion: str, client_id: str | None) -> Client | N
         proof = check_assertion(assertion, client.jwks, client.id, runtime.settings.issuer, now)
     except TokenRejected:
         return None
+    if not again and not _is_fresh(runtime, client, proof, int(now)):
+        return None
+    return client if is_enabled(client) else None
+
+
+def _is_fresh(runtime: Runtime, client: Client, proof: Assertion, now: int) -> bool:
+    """Whether this is the first use, which is noted for as long as anybody may believe it: until
+    it expires by a slow clock, and that is not forgotten sooner by a fast one."""
     digest = runtime.secrets.hash(f"{client.id}\0{proof.token_id}", _PURPOSE)
-    # Noted for as long as the clock leeway lets it be believed.
-    until = proof.expires_at + LEEWAY_SECONDS + 1
-    fresh = runtime.database.write(
-        lambda connection: once.use_assertion(connection, digest, until, int(now))
+    until = proof.expires_at + 2 * LEEWAY_SECONDS + 1
+    return runtime.database.write(
+        lambda connection: once.use_assertion(connection, digest, until, now)
     )
-    return client if fresh and is_enabled(client) else None
 
 
 def set_keys(runtime: Runtime, client_id: str, jwks: dict[str, Any] | None) -> None:
@@ -61,8 +71,10 @@ def set_keys(runtime: Runtime, client_id: str, jwks: dict[str, Any] | None) -> N
 
     def write(connection: Connection) -> None:
         client = clients.find(connection, client_id)
-        if client is None or not clients.set_keys(connection, client_id, jwks):
+        if client is None:
             raise NotFound(f"there is no client {client_id}")
+        require(not client.is_public, "a public client cannot keep a key to itself")
+        clients.set_keys(connection, client_id, jwks)
         audit_service.write_by_operator(
             runtime,
             connection,

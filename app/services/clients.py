@@ -17,7 +17,6 @@ from app.services.runtime import Runtime
 from app.services.service_accounts import add_secret
 from app.storage import clients
 from app.tokens.assertions import InvalidKeySet, check_key_set
-from app.tokens.keyring import ALGORITHMS
 
 EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
 GRANT_TYPES = ("authorization_code", "refresh_token", EXCHANGE)
@@ -50,7 +49,7 @@ def register(
     runtime: Runtime, account_id: str, registration: ClientRegistration
 ) -> RegisteredClient:
     """Register a client of a root account. Raises `AdministrationError`."""
-    _check(registration)
+    _check(runtime, registration)
     client = Client(
         id=runtime.new_id(),
         kind=ClientKind.TENANT,
@@ -79,7 +78,7 @@ def register(
     return change(runtime, write)
 
 
-def _check(registration: ClientRegistration) -> None:
+def _check(runtime: Runtime, registration: ClientRegistration) -> None:
     """Raises `Invalid`."""
     require(is_name(registration.name), "a name is 1 to 50 of A-Z a-z 0-9 . _ - and space")
     for uri in (*registration.redirect_uris, *registration.post_logout_redirect_uris):
@@ -87,8 +86,14 @@ def _check(registration: ClientRegistration) -> None:
         require(problem is None, f"the redirect URI {uri!r}: {problem}")
     unknown = set(registration.grant_types) - set(GRANT_TYPES)
     require(not unknown, f"a client may use the grants {', '.join(GRANT_TYPES)}")
+    require(bool(registration.grant_types), "a client needs a grant that it may use")
     if "authorization_code" in registration.grant_types:
         require(bool(registration.redirect_uris), "this grant needs a redirect URI")
+    else:
+        require(
+            "refresh_token" not in registration.grant_types,
+            "refresh_token goes with authorization_code",
+        )
     require(
         registration.auth_method in AUTH_METHODS,
         f"expected as authentication method one of {', '.join(AUTH_METHODS)}",
@@ -97,9 +102,10 @@ def _check(registration: ClientRegistration) -> None:
         registration.require_pkce or registration.auth_method != "none",
         "a public client must use PKCE (RFC 9700 section 2.1.1)",
     )
+    signing = runtime.ring().algorithms
     require(
-        registration.id_token_alg in (None, *ALGORITHMS),
-        f"expected as ID token algorithm one of {', '.join(ALGORITHMS)}",
+        registration.id_token_alg in (None, *signing),
+        f"expected as ID token algorithm one that signs here: {', '.join(signing)}",
     )
     require(
         (registration.jwks is not None) is (registration.auth_method == "private_key_jwt"),

@@ -17,28 +17,45 @@ Value = TypeVar("Value")
 MAX_ENTRIES = 20_000
 
 
+_MISSING: Any = object()
+
+
 class EpochCache:
-    """Values of the newest epoch that this process has seen."""
+    """Values of the newest epoch that this process has seen.
+
+    An epoch is that of what is committed: ask in a read transaction, never in a write, which
+    sees what may yet be undone.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._epoch = 0
-        self._values: dict[Hashable, Any] = {}
+        # One attribute for both, so that no thread sees an epoch with the values of another.
+        self._kept: tuple[int, dict[Hashable, Any]] = (0, {})
 
     def get(self, epoch: int, key: Hashable, load: Callable[[], Value]) -> Value:
-        """The value under `key` in `epoch`; loaded where it is not kept."""
-        if epoch > self._epoch:
-            with self._lock:
-                if epoch > self._epoch:
-                    self._epoch, self._values = epoch, {}
-        elif epoch < self._epoch:
+        """The value under `key` in `epoch`; loaded where it is not kept.
+
+        None is not kept: whoever makes up names would fill the memory with them.
+        """
+        values = self._values_of(epoch)
+        if values is None:
             # An old view: it is not kept, and no newer value is handed to it.
             return load()
-        values = self._values
-        if key in values:
-            return values[key]  # type: ignore[no-any-return]
+        found = values.get(key, _MISSING)
+        if found is not _MISSING:
+            return found  # type: ignore[no-any-return]
         value = load()
-        if len(values) >= MAX_ENTRIES:
-            values.clear()
-        values[key] = value
+        if value is not None:
+            if len(values) >= MAX_ENTRIES:
+                values.clear()
+            values[key] = value
         return value
+
+    def _values_of(self, epoch: int) -> dict[Hashable, Any] | None:
+        newest, values = self._kept
+        if epoch > newest:
+            with self._lock:
+                if epoch > self._kept[0]:
+                    self._kept = (epoch, {})
+                newest, values = self._kept
+        return values if epoch == newest else None

@@ -40,13 +40,15 @@ def create(
     require(is_name(name), "a name is 1 to 50 of A-Z a-z 0-9 . _ - and space")
     require_description(description)
     policy_id = runtime.new_id()
+    with runtime.database.read() as connection:
+        catalogue = runtime.catalogue(connection)
+    try:
+        compile_document(document, catalogue)
+    except InvalidDocument as error:
+        raise Invalid(str(error)) from None
 
     def write(connection: Connection) -> str:
         require_account(connection, account_id)
-        try:
-            compile_document(document, runtime.catalogue(connection))
-        except InvalidDocument as error:
-            raise Invalid(str(error)) from None
         if policies.find_id(connection, account_id, name) is not None:
             raise Conflict(f"there is a policy {name} already")
         policies.add(connection, policy_id, account_id, name, document, runtime.now(), description)

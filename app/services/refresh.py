@@ -62,13 +62,14 @@ def validate(
     if found is None or found.family.client_id != client.id:
         raise Refused(Refusal.GRANT, _BAD)
     family = found.family
+    # These refusals name no subject: a dead token proves nothing about who sends it.
     if found.used_at is not None:
         _end_reused(runtime, client, found, user)
-        raise Refused(Refusal.GRANT, _BAD, subject=user)
+        raise Refused(Refusal.GRANT, _BAD)
     if family.ended_at is not None or family.expires_at <= runtime.clock():
-        raise Refused(Refusal.GRANT, _BAD, subject=user)
+        raise Refused(Refusal.GRANT, _BAD)
     if session is None or session.ended_at is not None or user is None:
-        raise Refused(Refusal.GRANT, _BAD, subject=user)
+        raise Refused(Refusal.GRANT, _BAD)
     return _grantable(runtime, client, family, user, digest, scope, apis, source_ip)
 
 
@@ -166,7 +167,7 @@ def refuse_reused(runtime: Runtime, client: Client, token: str) -> Refused:
             user = sign_in.user_of(connection, session)
     if found is not None and found.used_at is not None:
         _end_reused(runtime, client, found, user)
-    return Refused(Refusal.GRANT, _BAD, subject=user)
+    return Refused(Refusal.GRANT, _BAD)
 
 
 def _end_reused(

@@ -51,15 +51,16 @@ def begin(runtime: Runtime, user: str, source_ip: str | None) -> Attempt:
     now = runtime.now()
 
     def write(connection: Connection) -> bool:
-        by_pair = throttle.count(connection, pair, now, WINDOW_SECONDS)
-        by_network = throttle.count(connection, network_key, now, WINDOW_SECONDS)
+        throttle.forget_ended(connection, now)
+        # What one limit refuses does not count for the next: whoever goes on and on from one
+        # place must not use up what the user has left everywhere.
+        if throttle.count(connection, network_key, now, WINDOW_SECONDS) > PER_NETWORK:
+            return False
+        if throttle.count(connection, pair, now, WINDOW_SECONDS) > PER_USER_AND_NETWORK:
+            return False
         by_user = throttle.count(connection, user_key, now, WINDOW_SECONDS)
         at_home = known_addresses.is_known(connection, pair, now - KNOWN_FOR_SECONDS)
-        return (
-            by_pair <= PER_USER_AND_NETWORK
-            and by_network <= PER_NETWORK
-            and (by_user <= PER_USER or at_home)
-        )
+        return by_user <= PER_USER or at_home
 
     return Attempt(runtime.database.write(write), pair, network_key, user_key)
 

@@ -183,10 +183,8 @@ def remove_secrets(connection: Connection, client_id: str) -> int:
     ).rowcount
 
 
-def set_keys(connection: Connection, client_id: str, jwks: dict[str, Any] | None) -> bool:
-    """Returns whether there is such a client."""
-    changed = update(ClientRow).where(ClientRow.id == client_id).values(jwks=jwks)
-    return bool(connection.execute(changed).rowcount)
+def set_keys(connection: Connection, client_id: str, jwks: dict[str, Any] | None) -> None:
+    connection.execute(update(ClientRow).where(ClientRow.id == client_id).values(jwks=jwks))
 
 
 def update_grants(connection: Connection, client: Client) -> None:

@@ -8,7 +8,6 @@ takes that lock at its start, so that it never fails half-way for having read fi
 from __future__ import annotations
 
 import sqlite3
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path

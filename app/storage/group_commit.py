@@ -19,6 +19,10 @@ from sqlalchemy import Connection
 MAX_BATCH = 64
 
 
+class TooLong(RuntimeError):
+    """The writes before this one took too long; it was not made."""
+
+
 class _Waiting:
     """One write, until its outcome is known."""
 
@@ -32,28 +36,53 @@ class _Waiting:
 
 
 class GroupCommit:
-    """Runs writes in shared transactions. `begin` opens one that commits on leaving."""
+    """Runs writes in shared transactions. `begin` opens one that commits on leaving.
 
-    def __init__(self, begin: Callable[[], AbstractContextManager[Connection]]) -> None:
+    `patience` is how many seconds a write waits for those before it.
+    """
+
+    def __init__(
+        self, begin: Callable[[], AbstractContextManager[Connection]], patience: float = 10.0
+    ) -> None:
         self._begin = begin
+        self._patience = patience
         self._waiting: list[_Waiting] = []
         self._queue = threading.Lock()
         self._lead = threading.Lock()
+        self._leader: int | None = None
 
     def run(self, work: Callable[[Connection], Any]) -> Any:
         """Returns what `work` returned, once it is durable; raises what it raised.
 
-        Where the transaction itself fails, everybody in it hears of it.
+        Where the transaction itself fails, everybody in it hears of it. Raises `TooLong` where
+        those before it take too long, and RuntimeError inside another write, for which it would
+        wait for ever.
         """
+        if self._leader == threading.get_ident():
+            raise RuntimeError("a write inside a write: use the connection that is at hand")
         mine = _Waiting(work)
         with self._queue:
             self._waiting.append(mine)
-        with self._lead:
+        self._wait(mine)
+        try:
             if not mine.done:
                 self._commit(self._take(mine))
+        finally:
+            self._lead.release()
         if mine.error is not None:
             raise mine.error
         return mine.result
+
+    def _wait(self, mine: _Waiting) -> None:
+        """Wait for the lead. Raises `TooLong` while nobody has begun with the write."""
+        if self._lead.acquire(timeout=self._patience):
+            return
+        with self._queue:
+            if mine in self._waiting:
+                self._waiting.remove(mine)
+                raise TooLong
+        # Somebody is at it: whether it becomes durable is known only when they are done.
+        self._lead.acquire()
 
     def _take(self, mine: _Waiting) -> list[_Waiting]:
         """The oldest writes, the leader's own always among them."""
@@ -65,14 +94,17 @@ class GroupCommit:
         return batch
 
     def _commit(self, batch: list[_Waiting]) -> None:
+        self._leader = threading.get_ident()
         try:
             with self._begin() as connection:
                 for each in batch:
                     _run_alone(connection, each, alone=len(batch) == 1)
         except BaseException as error:  # noqa: BLE001 - every waiting thread has to hear of it
             for each in batch:
-                each.error = each.error or error
+                # Also to those that failed before: what they saw may never have been committed.
+                each.error = error
         finally:
+            self._leader = None
             for each in batch:
                 each.done = True
 

@@ -78,6 +78,16 @@ def end(connection: Connection, session_id: str, now: int) -> bool:
     return bool(result.rowcount)
 
 
+def hold(connection: Connection, session_id: str) -> bool:
+    """Keep the session from ending before this transaction does. Returns whether it goes on."""
+    going_on = (
+        update(SessionRow)
+        .where(SessionRow.id == session_id, SessionRow.ended_at.is_(None))
+        .values(ended_at=None)
+    )
+    return bool(connection.execute(going_on).rowcount)
+
+
 def end_account(connection: Connection, account_id: str, now: int) -> int:
     """End all sessions of an account's users. Returns how many were going on."""
     ended = update(SessionRow).where(

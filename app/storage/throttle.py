@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, String, bindparam, delete, select, text
+from sqlalchemy import Connection, String, bindparam, delete, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.storage.database import Base
@@ -28,7 +28,7 @@ _COUNT = text(
     " RETURNING count"
 )
 _GIVE_BACK = text("UPDATE sign_in_attempts SET count = count - 1 WHERE key = :key AND count > 0")
-_READ = select(AttemptRow.count, AttemptRow.window_end).where(AttemptRow.key == bindparam("key"))
+_FORGET_ENDED = delete(AttemptRow).where(AttemptRow.window_end <= bindparam("now"))
 
 
 def count(connection: Connection, key: str, now: int, window: int) -> int:
@@ -46,7 +46,6 @@ def forget(connection: Connection, key: str) -> None:
     connection.execute(delete(AttemptRow).where(AttemptRow.key == key))
 
 
-def current(connection: Connection, key: str, now: int) -> int:
-    """The attempts in the window that goes on."""
-    row = connection.execute(_READ, {"key": key}).first()
-    return 0 if row is None or row[1] <= now else int(row[0])
+def forget_ended(connection: Connection, now: int) -> None:
+    """Names can be made up without end: their counters go when the window has ended."""
+    connection.execute(_FORGET_ENDED, {"now": now})

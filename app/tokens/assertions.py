@@ -11,11 +11,12 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, cast
 
 from joserfc import jws
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, KeySet, OKPKey, RSAKey
+from joserfc.util import base64_to_int
 
 from app.tokens.checker import LEEWAY_SECONDS
 from app.tokens.compact import Rejection, TokenRejected, parse_object, read_compact
@@ -23,11 +24,15 @@ from app.tokens.keyring import ALGORITHMS, RSA_MINIMUM_BITS
 
 MAX_LIFETIME_SECONDS = 600
 MAX_KEYS = 10
+#: Checking a signature by a larger key would keep the server busy.
+RSA_MAXIMUM_BITS = 8192
 _MAX_JTI = 256
 _HEADER_MEMBERS = frozenset({"alg", "kid", "typ"})
 _TYPES = frozenset({"jwt", "client-authentication+jwt"})
 _PRIVATE_MEMBERS = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
 _REGISTRY = jws.JWSRegistry(algorithms=ALGORITHMS)
+
+_KINDS = f"expected EC P-256, Ed25519, or RSA of {RSA_MINIMUM_BITS} to {RSA_MAXIMUM_BITS} bits"
 
 PublicKey = ECKey | RSAKey | OKPKey
 
@@ -100,7 +105,10 @@ def _timely(claims: dict[str, Any], client_id: str, now: float) -> Assertion:
 
 def _key_for(header: Mapping[str, Any], jwks: Mapping[str, Any]) -> PublicKey:
     """The registered key that the header names, or the only one; its algorithm must be meant."""
-    keys = _parsed(json.dumps(jwks, sort_keys=True))
+    try:
+        keys = _parsed(json.dumps(jwks, sort_keys=True))
+    except InvalidKeySet:
+        raise TokenRejected(Rejection.KEY) from None
     kid = header.get("kid")
     found = [key for key in keys if kid is None or key.kid == kid]
     if len(found) != 1:
@@ -126,29 +134,45 @@ def check_key_set(jwks: Any) -> tuple[PublicKey, ...]:
     if any(member.keys() & _PRIVATE_MEMBERS for member in members):
         raise InvalidKeySet("a private or symmetric key: register public keys alone")
     try:
-        keys = tuple(KeySet.import_key_set({"keys": members}).keys)
+        # Looked at before they are imported: joserfc warns of a weak key and takes it.
+        good = all(_has_good_size(member) for member in members)
+        keys = tuple(KeySet.import_key_set({"keys": members}).keys) if good else ()
     except (JoseError, ValueError, KeyError, TypeError):
         raise InvalidKeySet("a key cannot be read (RFC 7517)") from None
+    if not keys:
+        raise InvalidKeySet(_KINDS)
     names = [key.kid for key in keys]
     if len(set(names)) != len(names):
         raise InvalidKeySet("two keys have the same kid")
     return tuple(_public(key) for key in keys)
 
 
+def _has_good_size(member: Mapping[str, Any]) -> bool:
+    """Whether it is no RSA key, or one of a size that is neither weak nor a burden."""
+    if member.get("kty") != "RSA":
+        return True
+    return RSA_MINIMUM_BITS <= base64_to_int(member["n"]).bit_length() <= RSA_MAXIMUM_BITS
+
+
 def _public(key: Any) -> PublicKey:
-    if isinstance(key, ECKey | RSAKey | OKPKey) and _algorithm_of(key) is not None:
-        return key
-    raise InvalidKeySet(f"expected EC P-256, Ed25519, or RSA of at least {RSA_MINIMUM_BITS} bits")
+    """A key of a kind that signs for us, and meant to (RFC 7517 sections 4.2 to 4.4)."""
+    algorithm = None if not isinstance(key, ECKey | RSAKey | OKPKey) else _algorithm_of(key)
+    if algorithm is None:
+        raise InvalidKeySet(_KINDS)
+    said = key.as_dict(private=False)
+    if said.get("alg", algorithm) != algorithm:
+        raise InvalidKeySet(f"the alg of this key has to be {algorithm}, or left out")
+    if said.get("use", "sig") != "sig" or "verify" not in said.get("key_ops", ["verify"]):
+        raise InvalidKeySet(
+            "a key is not for checking signatures: expected use sig, or key_ops verify"
+        )
+    return cast("PublicKey", key)
 
 
 def _algorithm_of(key: PublicKey) -> str | None:
-    """The one algorithm that a key is good for; a key that says another is good for none."""
-    algorithm = None
-    if isinstance(key, ECKey) and key.curve_name == "P-256":
-        algorithm = "ES256"
-    elif isinstance(key, OKPKey) and key.curve_name == "Ed25519":
-        algorithm = "Ed25519"
-    elif isinstance(key, RSAKey) and key.public_key.key_size >= RSA_MINIMUM_BITS:
-        algorithm = "RS256"
-    said = key.as_dict(private=False).get("alg")
-    return algorithm if said in (None, algorithm) else None
+    """The one algorithm that a key is good for."""
+    if isinstance(key, ECKey):
+        return "ES256" if key.curve_name == "P-256" else None
+    if isinstance(key, OKPKey):
+        return "Ed25519" if key.curve_name == "Ed25519" else None
+    return "RS256"

@@ -16,6 +16,7 @@ import json
 import logging
 import threading
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -251,10 +252,10 @@ def generate(
 class LiveKeyRing:
     """The ring of a directory that may change while the server runs.
 
-    Looks at the modification times of the three folders at most once a second by ``clock``
-    (seconds, any origin) and reads again when one moved. A reload that fails keeps the last good
-    ring, is logged once, and is tried again at the next look, since a ``chmod`` that repairs it
-    moves no folder's time.
+    Looks at the three folders, their times and names, at most once a second by ``clock``
+    (seconds, any origin) and reads again when one changed. A reload that fails keeps the last
+    good ring, is logged once, and is tried again at the next look, since a ``chmod`` that repairs
+    it changes no folder.
     """
 
     def __init__(self, directory: Path, clock: Callable[[], float]) -> None:
@@ -265,7 +266,7 @@ class LiveKeyRing:
         self._last_failure = ""
         self._looked_at = clock()
         # Taken before reading, so that a change during the read is seen at the next look.
-        self._stamp = self._folder_times()
+        self._stamp = self._folder_stamps()
         self._ring = KeyRing.load(directory)
 
     def current(self) -> KeyRing:
@@ -283,7 +284,7 @@ class LiveKeyRing:
 
     def _look(self) -> None:
         self._looked_at = self._clock()
-        stamp = self._folder_times()
+        stamp = self._folder_stamps()
         if stamp == self._stamp and not self._last_failure:
             return
         try:
@@ -295,11 +296,11 @@ class LiveKeyRing:
             self._last_failure = str(error)
         self._stamp = stamp
 
-    def _folder_times(self) -> tuple[int, ...]:
-        times = []
+    def _folder_stamps(self) -> tuple[object, ...]:
+        """Names as well as times: two changes in one tick of the disk's clock leave one time."""
+        stamps: list[object] = []
         for state, _, _ in _FOLDERS:
-            try:
-                times.append((self._directory / state).stat().st_mtime_ns)
-            except OSError:
-                times.append(-1)
-        return tuple(times)
+            folder = self._directory / state
+            with suppress(OSError):
+                stamps.append((state, folder.stat().st_mtime_ns, sorted(folder.iterdir())))
+        return tuple(stamps)

@@ -53,27 +53,41 @@ def promote(directory: Path, kid: str, now: float, *, force: bool = False) -> Si
 def retire(directory: Path, kid: str) -> SigningKey:
     """Take the private half of a key away; what it signed is still believed until it expires.
 
-    Raises `KeyRingError` where it is not active, or is the last that signs with its algorithm.
+    Finishes what a crash interrupted. Raises `KeyRingError` where the key is not active, or is
+    the last that signs with its algorithm.
     """
-    key = _find(directory, kid, "active")
-    ring = KeyRing.load(directory)
-    if not any(
-        other.state == "active" and other.alg == key.alg and other.kid != kid for other in ring.keys
-    ):
-        raise KeyRingError(
-            f"key {kid} is the last that signs {key.alg}: promote another before retiring it"
+    key = KeyRing.load(directory).verification_key(kid)
+    halves = [] if key is None else _private_halves(directory, kid)
+    if key is None or key.state == "next" or not halves:
+        raise KeyRingError(f"there is no key {kid} in {directory / 'active'}")
+    if key.state == "active":
+        _require_another(directory, key, "promote another before retiring it")
+        path = directory / "active" / f"{kid}.pem"
+        native, created_at = parse_key(path, read_private_text(path), private=True)
+        public = native.public_key() if isinstance(native, PrivateKey) else native
+        make_folder(directory / "retired")
+        write_private_text(
+            directory / "retired" / f"{kid}.pub.pem",
+            format_public_key(public, created_at),
+            replace=True,
         )
-    path = directory / "active" / f"{kid}.pem"
-    native, created_at = parse_key(path, read_private_text(path), private=True)
-    public = native.public_key() if isinstance(native, PrivateKey) else native
-    make_folder(directory / "retired")
-    write_private_text(
-        directory / "retired" / f"{kid}.pub.pem",
-        format_public_key(public, created_at),
-        replace=True,
-    )
-    remove_file(path)
+    for path in halves:
+        remove_file(path)
     return _find(directory, kid, "retired")
+
+
+def _private_halves(directory: Path, kid: str) -> list[Path]:
+    """More than one only after a crash, or where a backup was put back."""
+    paths = (directory / state / f"{kid}.pem" for state in ("next", "active"))
+    return [path for path in paths if path.exists()]
+
+
+def _require_another(directory: Path, key: SigningKey, remedy: str) -> None:
+    """Raises `KeyRingError` where no other key could sign in the place of this one."""
+    for other in KeyRing.load(directory).keys:
+        if other.state == "active" and other.alg == key.alg and other.kid != key.kid:
+            return
+    raise KeyRingError(f"key {key.kid} is the last that signs {key.alg}: {remedy}")
 
 
 def revoke(directory: Path, kid: str) -> SigningKey:
@@ -81,20 +95,13 @@ def revoke(directory: Path, kid: str) -> SigningKey:
 
     Raises `KeyRingError` where there is none, or where no other key could sign in its place.
     """
-    key = next((each for each in KeyRing.load(directory).keys if each.kid == kid), None)
+    key = KeyRing.load(directory).verification_key(kid)
     if key is None:
         raise KeyRingError(f"there is no key {kid}")
-    others = [
-        other
-        for other in KeyRing.load(directory).keys
-        if other.state == "active" and other.alg == key.alg and other.kid != kid
-    ]
-    if key.state == "active" and not others:
-        raise KeyRingError(
-            f"key {kid} is the last that signs {key.alg}: generate another with --activate first"
-        )
-    for state, suffix in (("next", ".pem"), ("active", ".pem"), ("retired", ".pub.pem")):
-        path = directory / state / f"{kid}{suffix}"
+    if key.state == "active":
+        _require_another(directory, key, "generate another with --activate first")
+    retired = directory / "retired" / f"{kid}.pub.pem"
+    for path in (*_private_halves(directory, kid), retired):
         if path.exists():
             remove_file(path)
     return key

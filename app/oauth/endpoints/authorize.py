@@ -22,6 +22,7 @@ from app.oauth.authlib_adapters import (
     Unredirectable,
     check_authorization,
 )
+from app.oauth.endpoints import prompting
 from app.oauth.errors import TABLE, describable
 from app.oauth.grants.parameters import api_names, read_scope
 from app.oauth.parameters import Parameters, parse, read_form
@@ -30,7 +31,6 @@ from app.services.authorization import AuthorizationRequest
 from app.services.refusals import Refused
 from app.services.runtime import Runtime, StoreUnavailable
 from app.services.sign_in import SignedIn
-from app.tokens.checker import TokenRejected
 
 _MAX_QUERY = 8 * 1024
 _MAX_NONCE = 512
@@ -46,10 +46,6 @@ class Checked:
     asked: AuthorizationRequest
     parameters: Parameters
     query: str
-
-    @property
-    def prompts(self) -> frozenset[str]:
-        return frozenset((self.parameters.get("prompt") or "").split())
 
 
 def authorize(runtime: Runtime, server: ProtocolServer, request: Request) -> Response:
@@ -105,17 +101,22 @@ def _authorize(runtime: Runtime, server: ProtocolServer, request: Request, query
     checked = _check(runtime, server, request, query, user)
     if isinstance(checked, Response):
         return checked
-    silent = "none" in checked.prompts
+    prompts = prompting.prompts_of(checked.parameters)
+    silent = "none" in prompts
     redirect_uri = checked.asked.redirect_uri
-    if user is None or _must_sign_in_again(runtime, checked, user):
+    if user is None or prompting.must_sign_in_again(runtime, checked.parameters, user):
         if silent:
             return _error_redirect(
                 runtime, redirect_uri, "login_required", "nobody is signed in", query
             )
-        return _to_sign_in(_without_login_prompt(query))
+        return _to_sign_in(prompting.after_sign_in(query))
+    if prompting.hinted(runtime, checked.parameters) not in (None, user.user.id):
+        return _error_redirect(
+            runtime, redirect_uri, "login_required", "somebody else signed in", query
+        )
     if not authorization.may_sign_in_to(checked.client, user.user):
         return _foreign_client_page()
-    if not authorization.needs_approval(checked.client) and "consent" not in checked.prompts:
+    if not authorization.needs_approval(checked.client) and "consent" not in prompts:
         return _grant(runtime, checked, user, request)
     if silent:
         return _error_redirect(
@@ -159,7 +160,7 @@ def _asked(parameters: Parameters, redirect_uri: str) -> AuthorizationRequest:
             raise wrong(code, f"the parameter {name} is not supported")
     if parameters.get("response_mode") not in (None, "query"):
         raise wrong("invalid_request", "only the response_mode query is supported")
-    prompts = (parameters.get("prompt") or "").split()
+    prompts = prompting.prompts_of(parameters)
     if "none" in prompts and len(prompts) > 1:
         raise wrong("invalid_request", "prompt none stands alone")
     max_age = parameters.get("max_age")
@@ -180,44 +181,6 @@ def _asked(parameters: Parameters, redirect_uri: str) -> AuthorizationRequest:
         nonce=nonce,
         code_challenge=parameters.get("code_challenge"),
     )
-
-
-def _must_sign_in_again(runtime: Runtime, checked: Checked, user: SignedIn) -> bool:
-    """`prompt=login` or the same in other words, or a sign-in that is older than `max_age`."""
-    if checked.prompts & {"login", "select_account"}:
-        return True
-    if not _is_hinted(runtime, checked, user):
-        return True
-    max_age = checked.parameters.get("max_age")
-    if max_age is None:
-        return False
-    return int(max_age) == 0 or runtime.now() - user.session.auth_time > int(max_age)
-
-
-def _is_hinted(runtime: Runtime, checked: Checked, user: SignedIn) -> bool:
-    """Whether an `id_token_hint` is that of the signed-in user; a bad one is nobody's."""
-    hint = checked.parameters.get("id_token_hint")
-    if hint is None:
-        return True
-    try:
-        claims = runtime.checker.check_id_token_hint(hint, runtime.clock())
-    except TokenRejected:
-        return False
-    return bool(claims["sub"] == user.user.id)
-
-
-def _without_login_prompt(query: str) -> str:
-    """The request after signing in: what `prompt` or `max_age=0` asked for has been done.
-
-    With `max_age=0` left in it, a sign-in that took a second would lead to the next.
-    """
-    kept = []
-    for name, value in parse_qsl(query, keep_blank_values=True):
-        if name == "prompt" and "consent" in value:
-            kept.append((name, "consent"))
-        elif name != "prompt" and not (name == "max_age" and value.strip("0") == ""):
-            kept.append((name, value))
-    return urlencode(kept)
 
 
 def _to_sign_in(query: str) -> Response:

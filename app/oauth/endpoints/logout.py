@@ -8,8 +8,8 @@ client has registered for that, to the letter.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from urllib.parse import urlencode
 
-from authlib.common.urls import add_params_to_uri
 from flask import Request, Response
 
 from app.domain.clients import Client
@@ -42,7 +42,7 @@ def logout(runtime: Runtime, request: Request) -> Response:
         if asked.subject == user.user.id or _confirmed(runtime, request, parameters):
             sign_in.sign_out(runtime, user)
             return _done(runtime, asked)
-        return _ask(runtime, request, parameters, user)
+        return _ask(runtime, request, parameters, user, asked.after)
     except Refused as refused:
         return browser.page(
             "error.html", 400, title="This request cannot be served", message=refused.message
@@ -79,7 +79,10 @@ def _after(client: Client | None, parameters: Parameters) -> str | None:
     if client is None or uri is None or uri not in client.post_logout_redirect_uris:
         return None
     state = parameters.get("state")
-    return str(add_params_to_uri(uri, {"state": state})) if state else uri
+    if state is None:
+        return uri
+    # What was registered stays as it is, letter by letter.
+    return f"{uri}{'&' if '?' in uri else '?'}{urlencode({'state': state})}"
 
 
 def _confirmed(runtime: Runtime, request: Request, parameters: Parameters) -> bool:
@@ -88,12 +91,19 @@ def _confirmed(runtime: Runtime, request: Request, parameters: Parameters) -> bo
     return request.method == "POST" and sign_in.csrf_matches(runtime, token, cookie, _FORM)
 
 
-def _ask(runtime: Runtime, request: Request, parameters: Parameters, user: SignedIn) -> Response:
+def _ask(
+    runtime: Runtime,
+    request: Request,
+    parameters: Parameters,
+    user: SignedIn,
+    after: str | None,
+) -> Response:
     cookie = browser.session_cookie(runtime, request) or ""
     kept = ("id_token_hint", "client_id", "post_logout_redirect_uri", "state")
     fields = {name: parameters.get(name) for name in kept}
     return browser.page(
         "logout.html",
+        form_target=after,
         action=paths.LOGOUT,
         user=user.user,
         fields={name: value for name, value in fields.items() if value},

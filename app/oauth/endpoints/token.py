@@ -43,19 +43,26 @@ def answer(
     runtime: Runtime, server: ProtocolServer, request: Request, parameters: Parameters
 ) -> dict[str, Any]:
     """Steps 2 to 7. Raises `Refused`, recorded or counted by then, or `StoreUnavailable`."""
-    for _ in range(_ATTEMPTS):
+    for attempt in range(_ATTEMPTS):
         try:
-            return _attempt(runtime, server, request, parameters)
+            return _attempt(runtime, server, request, parameters, again=attempt > 0)
         except StaleFacts:
             continue
     raise StoreUnavailable("administrative writes kept coming in between")
 
 
 def _attempt(
-    runtime: Runtime, server: ProtocolServer, request: Request, parameters: Parameters
+    runtime: Runtime,
+    server: ProtocolServer,
+    request: Request,
+    parameters: Parameters,
+    *,
+    again: bool,
 ) -> dict[str, Any]:
     try:
-        client = client_auth.authenticate(runtime, request, parameters, allow_public=True)  # 2
+        client = client_auth.authenticate(  # 2
+            runtime, request, parameters, allow_public=True, again=again
+        )
     except Refused as refused:
         audit.count_failure(runtime, f"token:{refused.refusal}")
         raise

@@ -1,0 +1,305 @@
+"""Group commit: one transaction for all writes that wait at the same moment."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+from sqlalchemy import Connection
+
+from app.storage.database import StoreUnavailable, configure
+from app.storage.group_commit import MAX_BATCH, GroupCommit
+from tests.support.lifecycle import PATIENCE, in_parallel, until
+
+
+class CommitFailed(RuntimeError):
+    """The disk is full at the worst moment."""
+
+
+class Store:
+    """A table of notes in a SQLite file, and a transaction that a test can stop or break."""
+
+    def __init__(self, path: Path) -> None:
+        self.database = configure(Flask("store"), f"sqlite:///{path}")
+        self._writing = self.database.engine.execution_options(crossroot_begin="BEGIN IMMEDIATE")
+        with self._writing.begin() as connection:
+            connection.exec_driver_sql("CREATE TABLE notes (text TEXT PRIMARY KEY)")
+        self.may_begin = threading.Event()
+        self.may_begin.set()
+        self.commits_allowed = threading.Semaphore(1000)
+        self.commit_fails = False
+        self.transactions = self.at_commit = 0
+        self.group = GroupCommit(self.begin)
+
+    @contextmanager
+    def begin(self) -> Iterator[Connection]:
+        self.transactions += 1
+        assert self.may_begin.wait(PATIENCE)
+        with self._writing.begin() as connection:
+            yield connection
+            self.at_commit += 1
+            assert self.commits_allowed.acquire(timeout=PATIENCE)
+            if self.commit_fails:
+                raise CommitFailed
+
+    def notes(self) -> set[str]:
+        with self.database.read() as connection:
+            return {row.text for row in connection.exec_driver_sql("SELECT text FROM notes")}
+
+    def gathered(self, pool: ThreadPoolExecutor, *works: Callable[[Connection], Any]) -> Waiting:
+        """A first write that stands before its transaction, and these that wait behind it."""
+        self.may_begin.clear()
+        before = self.transactions
+        first = pool.submit(self.group.run, note("first"))
+        until(lambda: self.transactions == before + 1)
+        futures = []
+        for number, work in enumerate(works, 1):
+            futures.append(pool.submit(self.group.run, work))
+            until(lambda number=number: len(self.group._waiting) == number)  # type: ignore[misc]
+        return Waiting(self, first, futures)
+
+
+class Waiting:
+    """Writes that gather behind a leader, until they are let go."""
+
+    def __init__(self, store: Store, first: Future[Any], futures: list[Future[Any]]) -> None:
+        self._store, self.first, self.futures = store, first, futures
+
+    def let_go(self) -> list[Future[Any]]:
+        self._store.may_begin.set()
+        return self.futures
+
+
+def note(text: str) -> Callable[[Connection], str]:
+    """A write that returns what it wrote."""
+
+    def write(connection: Connection) -> str:
+        connection.exec_driver_sql("INSERT INTO notes VALUES (?)", (text,))
+        return text
+
+    return write
+
+
+def note_and_fail(text: str, error: BaseException) -> Callable[[Connection], str]:
+    def write(connection: Connection) -> str:
+        note(text)(connection)
+        raise error
+
+    return write
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    made = Store(tmp_path / "notes.db")
+    yield made
+    made.database.engine.dispose()
+
+
+@pytest.fixture
+def pool() -> Iterator[ThreadPoolExecutor]:
+    with ThreadPoolExecutor(100) as made:
+        yield made
+
+
+def test_a_write_returns_what_its_work_returned_and_is_durable(store: Store) -> None:
+    assert store.group.run(note("a")) == "a"
+    assert store.notes() == {"a"}
+
+
+def test_writes_that_wait_at_the_same_moment_share_one_transaction(
+    store: Store, pool: ThreadPoolExecutor
+) -> None:
+    waiting = store.gathered(pool, *(note(f"n{number}") for number in range(20)))
+
+    answers = [future.result(PATIENCE) for future in waiting.let_go()]
+
+    assert answers == [f"n{number}" for number in range(20)]
+    assert store.transactions == 2
+    assert store.notes() == {"first", *answers}
+
+
+def test_one_that_fails_takes_nobody_along_and_leaves_nothing(
+    store: Store, pool: ThreadPoolExecutor
+) -> None:
+    waiting = store.gathered(
+        pool, note("a"), note_and_fail("bad", LookupError("mine")), note("b"), note("c")
+    )
+
+    a, bad, b, c = waiting.let_go()
+
+    with pytest.raises(LookupError, match="mine"):
+        bad.result(PATIENCE)
+    assert [each.result(PATIENCE) for each in (a, b, c)] == ["a", "b", "c"]
+    assert store.transactions == 2
+    assert store.notes() == {"first", "a", "b", "c"}
+
+
+def test_one_that_fails_alone_leaves_nothing(store: Store) -> None:
+    with pytest.raises(LookupError, match="mine"):
+        store.group.run(note_and_fail("bad", LookupError("mine")))
+
+    assert store.notes() == set()
+    assert store.group.run(note("next")) == "next"
+
+
+def test_one_that_the_store_refuses_takes_nobody_along(
+    store: Store, pool: ThreadPoolExecutor
+) -> None:
+    waiting = store.gathered(pool, note("twice"), note("twice"), note("other"))
+
+    one, again, other = waiting.let_go()
+
+    assert one.result(PATIENCE) == "twice"
+    with pytest.raises(Exception, match="UNIQUE constraint failed"):
+        again.result(PATIENCE)
+    assert other.result(PATIENCE) == "other"
+    assert store.notes() == {"first", "twice", "other"}
+
+
+def test_a_savepoint_of_the_work_itself_undoes_only_what_is_inside(
+    store: Store, pool: ThreadPoolExecutor
+) -> None:
+    def inner(connection: Connection) -> str:
+        note("kept")(connection)
+        with pytest.raises(LookupError), connection.begin_nested():
+            note_and_fail("undone", LookupError())(connection)
+        return "done"
+
+    waiting = store.gathered(pool, inner, note("other"))
+
+    assert [each.result(PATIENCE) for each in waiting.let_go()] == ["done", "other"]
+    assert store.notes() == {"first", "kept", "other"}
+
+
+def test_a_commit_that_fails_reaches_everyone_in_it(store: Store, pool: ThreadPoolExecutor) -> None:
+    waiting = store.gathered(pool, *(note(f"n{number}") for number in range(5)))
+    store.commit_fails = True
+
+    for future in (waiting.first, *waiting.let_go()):
+        with pytest.raises(CommitFailed):
+            future.result(PATIENCE)
+
+    assert store.notes() == set()
+    store.commit_fails = False
+    assert store.group.run(note("after")) == "after"
+
+
+def test_a_failure_that_rests_on_what_was_never_committed_is_not_told(
+    store: Store, pool: ThreadPoolExecutor
+) -> None:
+    """It is the store that failed: "taken already" would speak of a row that is not there."""
+
+    def only_if_free(connection: Connection) -> str:
+        if connection.exec_driver_sql("SELECT 1 FROM notes WHERE text = 'name'").first():
+            raise LookupError("taken already")
+        return note("name")(connection)
+
+    waiting = store.gathered(pool, only_if_free, only_if_free)
+    store.commit_fails = True
+    one, other = waiting.let_go()
+
+    for future in (one, other):
+        with pytest.raises(CommitFailed):
+            future.result(PATIENCE)
+
+
+def test_a_transaction_that_is_lost_half_way_reaches_everyone_in_it(
+    store: Store, pool: ThreadPoolExecutor
+) -> None:
+    def lose(connection: Connection) -> None:
+        connection.exec_driver_sql("ROLLBACK")  # as SQLite does by itself on a full disk
+
+    waiting = store.gathered(pool, note("before"), lose, note("after"))
+
+    for future in waiting.let_go():
+        with pytest.raises(Exception, match="no such savepoint"):
+            future.result(PATIENCE)
+    assert waiting.first.result(PATIENCE) == "first"
+    assert store.notes() == {"first"}
+
+
+def test_a_store_that_cannot_be_opened_is_told_in_the_words_of_the_floor(tmp_path: Path) -> None:
+    database = configure(Flask("store"), f"sqlite:///{tmp_path}/gone/notes.db")
+    (tmp_path / "gone").rmdir()
+
+    with pytest.raises(StoreUnavailable):
+        database.write(note("a"))
+
+
+def test_nobody_hears_done_before_the_commit(store: Store, pool: ThreadPoolExecutor) -> None:
+    waiting = store.gathered(pool, note("a"), note("b"))
+    store.commits_allowed = threading.Semaphore(1)
+    futures = waiting.let_go()
+    assert waiting.first.result(PATIENCE) == "first"
+    until(lambda: store.at_commit == 2)
+
+    assert not any(future.done() for future in futures)
+    assert store.notes() == {"first"}
+
+    store.commits_allowed.release()
+    assert [future.result(PATIENCE) for future in futures] == ["a", "b"]
+    assert store.notes() == {"first", "a", "b"}
+
+
+def test_each_thread_gets_its_own_answer_and_no_batch_is_too_large(store: Store) -> None:
+    sizes: list[set[int]] = []
+    led_by_own = []
+
+    def one(number: int) -> int:
+        caller = threading.get_ident()
+
+        def write(connection: Connection) -> int:
+            while len(sizes) < store.transactions:
+                sizes.append(set())
+            sizes[-1].add(number)
+            led_by_own.append((store.transactions, threading.get_ident() == caller))
+            note(f"n{number}")(connection)
+            if number % 3 == 0:
+                raise LookupError(number)
+            return number
+
+        try:
+            return store.group.run(write)  # type: ignore[no-any-return]
+        except LookupError as error:
+            return -int(error.args[0])
+
+    answers = in_parallel(100, one)
+
+    assert answers == [-number if number % 3 == 0 else number for number in range(100)]
+    assert store.notes() == {f"n{number}" for number in range(100) if number % 3}
+    assert all(len(batch) <= MAX_BATCH for batch in sizes)
+    # The leader of a transaction always runs its own write in it.
+    assert {transaction for transaction, own in led_by_own if own} == set(
+        range(1, store.transactions + 1)
+    )
+
+
+def test_the_leaders_own_write_is_never_left_for_a_later_batch(
+    store: Store, pool: ThreadPoolExecutor
+) -> None:
+    count = MAX_BATCH + 10
+    waiting = store.gathered(pool, *(note(f"n{number}") for number in range(count)))
+
+    answers = [future.result(PATIENCE) for future in waiting.let_go()]
+
+    assert answers == [f"n{number}" for number in range(count)]
+    assert store.transactions == 3
+
+
+def test_a_write_inside_a_write_is_an_error_and_no_endless_wait(
+    store: Store, pool: ThreadPoolExecutor
+) -> None:
+    def nested(connection: Connection) -> None:
+        store.group.run(note("inner"))
+
+    with pytest.raises(RuntimeError, match="inside a write"):
+        pool.submit(store.group.run, nested).result(PATIENCE)
+
+    assert store.group.run(note("after")) == "after"
+    assert store.notes() == {"after"}
