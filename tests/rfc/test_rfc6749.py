@@ -103,7 +103,7 @@ class TestSection3Endpoints:
         assert answer.status_code == 405
 
     def test_3_3_a_scope_that_differs_must_be_told(self, world: World) -> None:
-        answer = world.code_flow(scope="openid offline_access")
+        answer = world.code_flow(scope="openid vserver:*")
 
         assert answer.json["scope"] == "openid"
 

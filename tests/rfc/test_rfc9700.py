@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from tests.support.browser import ask, error_at_client, is_page, signed_in
@@ -89,9 +91,17 @@ def test_4_12_a_redirect_after_credentials_is_303(world: World) -> None:
     assert answer.status_code == decision.status_code == 303
 
 
-def test_4_14_no_refresh_token_is_handed_to_a_public_client_unprotected(world: World) -> None:
-    """None is issued at all until rotation is there."""
-    assert "refresh_token" not in world.code_flow(scope="openid offline_access").json
+def test_4_14_a_public_clients_refresh_token_is_rotated(world: World) -> None:
+    first = world.code_flow().json["refresh_token"]
+    second = refresh(world, first).json["refresh_token"]
+
+    assert second != first
+    assert refresh(world, first).json["error"] == "invalid_grant"
+    assert refresh(world, second).json["error"] == "invalid_grant"
+
+
+def refresh(world: World, token: str) -> Any:
+    return world.token_call(grant_type="refresh_token", client_id=CLI, refresh_token=token)
 
 
 def test_4_15_a_client_cannot_pass_for_a_person(world: World) -> None:

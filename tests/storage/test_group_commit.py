@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -226,7 +227,7 @@ def test_a_transaction_that_is_lost_half_way_reaches_everyone_in_it(
 
 def test_a_store_that_cannot_be_opened_is_told_in_the_words_of_the_floor(tmp_path: Path) -> None:
     database = configure(Flask("store"), f"sqlite:///{tmp_path}/gone/notes.db")
-    (tmp_path / "gone").rmdir()
+    shutil.rmtree(tmp_path / "gone")
 
     with pytest.raises(StoreUnavailable):
         database.write(note("a"))

@@ -11,9 +11,10 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from app.factory import create_app, runtime_of
-from app.services import clients, products
+from app.services import accounts, clients, products
 from app.services.clients import EXCHANGE, ClientRegistration
 from app.services.products import ProductFile
+from app.storage import accounts as rows
 from tests.support.world import (
     CALLBACK,
     CLI,
@@ -231,3 +232,11 @@ def until(condition: Callable[[], bool]) -> None:
             return
         pause.wait(0.001)
     raise AssertionError("another thread never got there")
+
+
+def change_password(world: World, user_id: str, password: str) -> None:
+    """A new password for an IAM user or a root user."""
+    with world.runtime.database.read() as connection:
+        user = rows.find_user(connection, user_id) or rows.find_root_by_user_id(connection, user_id)
+    assert user is not None
+    accounts.reset_password(world.runtime, user, password)

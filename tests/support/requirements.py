@@ -213,9 +213,7 @@ def render(documents: tuple[Document, ...], proofs: tuple[Proof, ...]) -> str:
 def _line(requirement: Requirement, proofs: tuple[Proof, ...]) -> str:
     row = requirement.row
     sections = ", ".join(_link(row.rfc, each) for each in (row.section, *requirement.also))
-    tests = "<br>".join(
-        f"[`{each.test}`](../../{each.file})" for each in proofs if each.row == row
-    )
+    tests = "<br>".join(f"[`{each.test}`](../../{each.file})" for each in proofs if each.row == row)
     reason = f": {requirement.reason}" if requirement.reason else ""
     cells = (
         row.rfc,

@@ -13,6 +13,7 @@ from app.services import accounts, service_accounts
 from tests.support.lifecycle import (
     COMMAND_LINE,
     ask,
+    change_password,
     code_from,
     is_active,
     redeem,
@@ -99,7 +100,7 @@ def signed_out(world: World, tree: Tree) -> None:
 
 
 def password_changed(world: World, tree: Tree) -> None:
-    accounts.set_password(world.runtime, world.user_id, "System1-password")
+    change_password(world, world.user_id, "System1-password")
 
 
 def user_disabled(world: World, tree: Tree) -> None:

@@ -94,6 +94,9 @@ class TestWhatItLists:
             "authorization_endpoint",
             "token_endpoint",
             "introspection_endpoint",
+            "revocation_endpoint",
+            "userinfo_endpoint",
+            "end_session_endpoint",
             "jwks_uri",
         }
         for name in endpoints:
@@ -103,14 +106,20 @@ class TestWhatItLists:
             assert 500 not in statuses
 
     def test_every_grant_works(self, world: World, document: dict[str, Any]) -> None:
-        token = world.token_call(
+        issued = world.token_call(
             grant_type="authorization_code",
             client_id=CLI,
             code=code_for(world),
             redirect_uri=CALLBACK,
             code_verifier=VERIFIER,
-        ).json["access_token"]
+        ).json
+        token, refresh_token = issued["access_token"], issued["refresh_token"]
         served = {"authorization_code"}
+        refreshed = world.token_call(
+            grant_type="refresh_token", client_id=CLI, refresh_token=refresh_token
+        )
+        assert refreshed.status_code == 200
+        served.add("refresh_token")
         assert world.machine_token().status_code == 200
         served.add("client_credentials")
         assert world.exchange(token, subject_token_type=ACCESS_TOKEN).status_code == 200
@@ -121,7 +130,6 @@ class TestWhatItLists:
     @pytest.mark.parametrize(
         "grant",
         [
-            "refresh_token",
             "password",
             "implicit",
             "urn:ietf:params:oauth:grant-type:device_code",
@@ -141,7 +149,7 @@ class TestWhatItLists:
 
     def test_every_scope_is_granted(self, world: World, document: dict[str, Any]) -> None:
         scopes = document["scopes_supported"]
-        assert scopes == [name for name in IDENTITY_SCOPES if name != "offline_access"]
+        assert scopes == list(IDENTITY_SCOPES)
 
         answer = world.token_call(
             grant_type="authorization_code",
@@ -162,15 +170,13 @@ class TestWhatItLists:
             assert document[f"{name}_supported"] is False
 
     def test_client_authentication(self, document: dict[str, Any]) -> None:
-        assert document["token_endpoint_auth_methods_supported"] == [
-            "client_secret_basic",
-            "client_secret_post",
-            "none",
-        ]
-        assert document["introspection_endpoint_auth_methods_supported"] == [
-            "client_secret_basic",
-            "client_secret_post",
-        ]
+        proving = ["client_secret_basic", "client_secret_post", "private_key_jwt"]
+        for endpoint, methods in (
+            ("token", [*proving, "none"]),
+            ("revocation", [*proving, "none"]),
+            ("introspection", proving),
+        ):
+            assert document[f"{endpoint}_endpoint_auth_methods_supported"] == methods
 
     def test_the_algorithm_of_access_tokens_is_listed(
         self, world: World, document: dict[str, Any]

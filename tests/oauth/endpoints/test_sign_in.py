@@ -217,7 +217,8 @@ class TestFailure:
 
         assert page.status_code == 401
         assert len(hashed) == 1
-        assert sum(each.startswith("SELECT") for each in seen) == 1
+        # Who it is, and whether that user signed in from here before.
+        assert sum(each.startswith("SELECT") for each in seen) == 2
         assert grown(before, row_counts(world)) == {"failure_counts": 1}
 
     def test_failures_are_counted_and_not_kept_one_by_one(self, world: World) -> None:

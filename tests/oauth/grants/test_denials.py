@@ -177,9 +177,10 @@ def test_every_denial_is_the_same_work(world: World, token: str, reference: Any,
     assert first.pop("audit_events") == 1
     assert set(first) <= {"refusal_counts"}
     assert sum("INTO refusal_counts" in each for each in seen) == 1
-    # The caller's policies are read; those of a service account that nobody may become are not:
-    # how many it has would show in the time that a denial takes.
-    assert sum("FROM policies" in each for each in seen) == 1
+    # The caller's policies are remembered; those of a service account that nobody may become
+    # are not read: how many it has would show in the time that a denial takes.
+    assert sum("FROM policies" in each for each in seen) == 0
+    assert sum("FROM service_accounts" in each for each in seen) == 1
 
 
 @pytest.mark.parametrize("name", CAUSES)

@@ -20,6 +20,7 @@ from app.services.refusals import Refused
 from tests.support.lifecycle import (
     COMMAND_LINE,
     ask,
+    change_password,
     code_from,
     elsewhere,
     in_parallel,
@@ -49,7 +50,7 @@ def signed_out(world: World, browser: FlaskClient) -> None:
 
 
 def password_changed(world: World, browser: FlaskClient) -> None:
-    accounts.set_password(world.runtime, world.user_id, "another-password")
+    change_password(world, world.user_id, "another-password")
 
 
 def everything_enabled_again(world: World) -> None:
@@ -120,7 +121,7 @@ def test_a_root_users_password_change_ends_theirs(world: World) -> None:
     user = tokens_of(world)
     [row] = world.rows("SELECT root_user_id FROM accounts WHERE id = '53461'")
 
-    accounts.set_password(world.runtime, row.root_user_id, "another-password")
+    change_password(world, row.root_user_id, "another-password")
 
     refused(refresh(world, root["refresh_token"]))
     assert refresh(world, user["refresh_token"]).status_code == 200
