@@ -44,6 +44,23 @@ def test_as_a_program_of_its_own(terminal: Terminal) -> None:
     assert done.stderr == "Error: there is no root account 999\n"
 
 
+def test_a_reader_that_leaves(terminal: Terminal) -> None:
+    """`crossroot … | head -0`: no words about a pipe that nobody reads."""
+    reads, writes = os.pipe()
+    os.close(reads)
+    with os.fdopen(writes, "wb") as pipe:
+        done = subprocess.run(
+            command("accounts", "list"),
+            env=terminal.env,
+            stdout=pipe,
+            stderr=subprocess.PIPE,
+            timeout=DEADLINE,
+            check=False,
+        )
+
+    assert (done.returncode, done.stderr) == (1, b"")
+
+
 def test_settings_that_cannot_be(empty: Terminal) -> None:
     empty.env["CROSSROOT_PORT"] = "eight"
 

@@ -180,14 +180,18 @@ def test_numbers_that_grow_when_rewritten_count_as_they_were_written() -> None:
     assert read(text).statements
 
 
-def test_bytes_are_counted_and_not_characters() -> None:
-    condition = {"stringEquals": {"iam:PrincipalName": ["é" * 8180]}}
-    source = {"statements": [{**GOOD, "condition": condition}]}
-    text = json.dumps(source, ensure_ascii=False)
+def test_bytes_of_utf_8_are_counted_and_not_characters() -> None:
+    def named(name: str) -> dict[str, Any]:
+        condition = {"stringEquals": {"iam:PrincipalName": [name]}}
+        return {"statements": [{**GOOD, "condition": condition}]}
+
+    fits, too_large = named("é" * 8000), named("é" * 8180)
+    text = json.dumps(too_large, ensure_ascii=False)
 
     assert len(text) < MAX_DOCUMENT_BYTES < len(text.encode())
     assert problems_of(read, text) == ["larger than 16384 bytes"]
-    assert problems_of(compile_, source) == ["larger than 16384 bytes"]
+    assert problems_of(compile_, too_large) == ["larger than 16384 bytes"]
+    assert compile_(fits) == read(json.dumps(fits, ensure_ascii=False))
 
 
 def test_a_parsed_document_is_measured_without_spaces() -> None:

@@ -171,13 +171,13 @@ def test_the_slow_hold_nobody_up(site: Site) -> None:
         f"{site.issuer}/oauth2/token", data={"grant_type": "client_credentials"}, auth=site.client
     )
     assert token.status_code == 200
-    assert time.monotonic() - started < 8, "before any of the slow ones is given up"
+    assert time.monotonic() - started < 10, "before any of the slow ones is given up"
 
     assert {tuple(wire.hear().statuses) for wire in bodies} == {(408,)}
     assert {tuple(wire.hear().statuses) for wire in heads} <= {(), (408,)}
     assert {wire.hear().raw for wire in silent} == {b""}
     assert idle.hear().statuses == [200]
-    assert time.monotonic() - started < 25
+    assert time.monotonic() - started < 40
 
 
 class TestWhatComesThrough:

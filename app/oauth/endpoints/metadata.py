@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from authlib.oauth2.rfc8414 import AuthorizationServerMetadata
 from flask import Response, jsonify
 
 from app.domain.scopes import IDENTITY_SCOPES
@@ -68,12 +67,6 @@ def document(runtime: Runtime) -> dict[str, Any]:
         "request_uri_parameter_supported": False,
         "claims_parameter_supported": False,
     }
-
-
-def validated(runtime: Runtime) -> dict[str, Any]:
-    """The metadata after Authlib's check of RFC 8414. Raises ValueError where it fails."""
-    AuthorizationServerMetadata(document(runtime)).validate()
-    return document(runtime)
 
 
 def metadata(runtime: Runtime) -> Response:

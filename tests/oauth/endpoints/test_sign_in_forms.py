@@ -151,6 +151,13 @@ class TestSessions:
 
         assert browser.get("/signed-in").status_code == 303
 
+    def test_it_ends_by_signing_out(self, world: World) -> None:
+        browser = signed_in(world)
+        changes.end_session(world, world.rows("SELECT id FROM sign_in_sessions")[0].id)
+
+        assert browser.get("/signed-in").status_code == 303
+        assert ask(world, browser).headers["Location"].startswith("/sign-in?")
+
     def test_it_ends_with_its_user(self, world: World) -> None:
         browser = signed_in(world)
         changes.disable_user(world)
