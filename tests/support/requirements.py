@@ -186,7 +186,7 @@ fails the build, as does a test that names no row.
 | state | |
 |---|---|
 | met | as asked |
-| deviates | not as asked, on purpose; the reason stands beside it, and the test shows what happens instead |
+| deviates | on purpose, with the reason beside it; the test shows what happens instead |
 | with the operator | our part is tested, the rest is up to whoever runs the server |
 
 """
@@ -213,9 +213,7 @@ def render(documents: tuple[Document, ...], proofs: tuple[Proof, ...]) -> str:
 def _line(requirement: Requirement, proofs: tuple[Proof, ...]) -> str:
     row = requirement.row
     sections = ", ".join(_link(row.rfc, each) for each in (row.section, *requirement.also))
-    tests = "<br>".join(
-        f"[`{each.test}`](../../{each.file})" for each in proofs if each.row == row
-    )
+    tests = "<br>".join(f"[`{each.test}`](../../{each.file})" for each in proofs if each.row == row)
     reason = f": {requirement.reason}" if requirement.reason else ""
     cells = (
         row.rfc,
