@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 MAX_LENGTH = 2048
 _LOOPBACK = re.compile(
     r"http://(?P<host>127\.0\.0\.1|\[::1\])(?P<port>:[0-9]{1,5})?(?P<rest>/[^#]*|)"
 )
 _SAFE = re.compile(r"[A-Za-z0-9._~:/?\[\]@!$&'()*+,;=%-]+")
+#: What the authorization response adds (RFC 6749 section 4.1.2, RFC 9207 section 2).
+_OURS = frozenset({"code", "state", "iss", "error", "error_description", "error_uri"})
 _FORBIDDEN_SCHEMES = frozenset({"javascript", "data", "vbscript", "file", "blob", "about"})
 
 
@@ -37,6 +39,8 @@ def problem_of(uri: str) -> str | None:
         return "this scheme cannot take an answer safely"
     if "@" in parts.netloc:
         return "a redirect URI has no user information"
+    if any(name in _OURS for name, _ in parse_qsl(parts.query, keep_blank_values=True)):
+        return "a parameter in the query that the answer brings"
     if parts.scheme == "https":
         return None if host else "the host is missing"
     if parts.scheme == "http":

@@ -69,6 +69,7 @@ def go_to(url: str) -> Response:
     """A redirect that a browser follows by GET, and that leaves nothing behind."""
     response = make_response(redirect(url, 303))
     response.headers["Cache-Control"] = "no-store"
+    response.headers["Pragma"] = "no-cache"
     response.headers["Referrer-Policy"] = "no-referrer"
     return response
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from urllib.parse import urlsplit
 
 from flask import Blueprint, Response, request
 
@@ -65,6 +66,10 @@ def blueprint(runtime: Runtime) -> Blueprint:
 
     at(paths.OPENID_CONFIGURATION, "discovery", _GET, lambda: metadata.metadata(runtime))
     at(paths.SERVER_METADATA, "metadata", _GET, lambda: metadata.metadata(runtime))
+    if inside := urlsplit(runtime.settings.issuer).path:
+        # An issuer's path comes after the well-known one (RFC 8414 section 3.1).
+        asked = paths.SERVER_METADATA + inside
+        at(asked, "metadata_of_path", _GET, lambda: metadata.metadata(runtime))
     at(paths.JWKS, "jwks", _GET, lambda: metadata.jwks(runtime))
 
     for number, path in enumerate(paths.SDK_TOKEN_V2):

@@ -74,9 +74,18 @@ class Grantable:
 
     @property
     def scope(self) -> str | None:
-        """The `scope` of the token: identity scopes, then action patterns."""
+        """What the client is told that it got: identity scopes, then action patterns."""
         words = (*self.identity_scopes, *(pattern.text for pattern in self.granted.patterns))
         return " ".join(words) or None
+
+    def scope_at(self, issuer: str) -> str | None:
+        """The `scope` of the token: what its audience has a use for (RFC 9068 section 2.2.3).
+
+        Identity scopes mean something to the issuer alone, at userinfo.
+        """
+        if issuer in self.audience:
+            return self.scope
+        return " ".join(pattern.text for pattern in self.granted.patterns) or None
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +131,7 @@ def issue(runtime: Runtime, grantable: Grantable) -> IssuedToken:
     return IssuedToken(
         access_token,
         token.expires_at - token.issued_at,
-        token.scope,
+        grantable.scope,
         id_token,
         grantable.refresh_token,
     )
@@ -147,7 +156,7 @@ def _record_of(runtime: Runtime, grantable: Grantable) -> TokenRecord:
         audience=grantable.audience,
         issued_at=grantable.issued_at,
         expires_at=grantable.expires_at,
-        scope=grantable.scope,
+        scope=grantable.scope_at(runtime.settings.issuer),
         evaluate=grantable.granted.evaluate,
         patterns=grantable.patterns,
         inline_policies=grantable.inline_policies,

@@ -44,6 +44,8 @@ def test_a_uri_may_be_registered(uri: str) -> None:
         ("javascript:alert(1)", "this scheme cannot take an answer safely"),
         ("JavaScript:alert(1)", "this scheme cannot take an answer safely"),
         ("data:text/html,x", "this scheme cannot take an answer safely"),
+        ("https://a.example/?x=y&code=", "a parameter in the query that the answer brings"),
+        ("com.example.app:/?state=1", "a parameter in the query that the answer brings"),
         ("https://user@a.example/", "a redirect URI has no user information"),
         ("http://127.0.0.1:1@evil.example/", "a redirect URI has no user information"),
         ("https:///callback", "the host is missing"),

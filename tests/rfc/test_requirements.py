@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -67,8 +68,7 @@ def test_a_row_without_a_test_is_noticed() -> None:
     "changed", [{"rfc": "1"}, {"section": "2"}, {"level": "SHOULD"}, {"name": "x"}]
 )
 def test_a_mark_without_a_row_is_noticed(changed: dict[str, str]) -> None:
-    words = {"rfc": ROW.rfc, "section": ROW.section, "level": ROW.level, "name": ROW.name}
-    proof = Proof(Row(**{**words, **changed}), "tests/x.py", "test_x")
+    proof = Proof(replace(ROW, **changed), "tests/x.py", "test_x")
 
     assert len(unknown_rows(a_document(), (proof,))) == 1
 

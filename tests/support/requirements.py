@@ -186,7 +186,7 @@ fails the build, as does a test that names no row.
 | state | |
 |---|---|
 | met | as asked |
-| deviates | not as asked, on purpose; the reason stands beside it, and the test shows what happens instead |
+| deviates | on purpose, with the reason beside it; the test shows what happens instead |
 | with the operator | our part is tested, the rest is up to whoever runs the server |
 
 """
