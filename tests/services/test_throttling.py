@@ -73,6 +73,15 @@ def test_a_success_does_not_count_for_user_or_network(
         )
 
 
+def test_a_success_from_a_new_place_does_not_count_for_the_user(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(throttling, "PER_USER", 5)
+
+    for number in range(10):
+        assert attempt(world, RIGHT, f"198.51.100.{number}") is not None
+
+
 @pytest.mark.parametrize(
     ("email", "username"),
     [

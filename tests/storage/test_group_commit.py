@@ -15,7 +15,7 @@ from flask import Flask
 from sqlalchemy import Connection
 
 from app.storage.database import StoreUnavailable, configure
-from app.storage.group_commit import MAX_BATCH, GroupCommit
+from app.storage.group_commit import MAX_BATCH, GroupCommit, _Waiting
 from tests.support.lifecycle import PATIENCE, in_parallel, until
 
 
@@ -291,6 +291,17 @@ def test_the_leaders_own_write_is_never_left_for_a_later_batch(
 
     assert answers == [f"n{number}" for number in range(count)]
     assert store.transactions == 3
+
+
+def test_a_leader_behind_a_whole_batch_comes_along_and_nobody_is_lost(store: Store) -> None:
+    """Whoever gets the lock leads, be it the last in the queue."""
+    queue = [_Waiting(note(f"n{number}")) for number in range(MAX_BATCH + 5)]
+    store.group._waiting = list(queue)
+
+    batch = store.group._take(queue[-1])
+
+    assert batch == [*queue[: MAX_BATCH - 1], queue[-1]]
+    assert store.group._waiting == queue[MAX_BATCH - 1 : -1]
 
 
 def test_a_write_inside_a_write_is_an_error_and_no_endless_wait(

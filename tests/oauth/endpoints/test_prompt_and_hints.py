@@ -195,6 +195,14 @@ def test_a_short_one_asks_once_however_long_the_sign_in_takes(
     assert "code" in redirect_parameters(answer)
 
 
+def test_but_whoever_walks_away_after_signing_in_is_asked_again(
+    world: World, browser: FlaskClient, product: Application
+) -> None:
+    answer = ask(browser, product, max_age="0")
+
+    assert is_sign_in(sign_in_and_go_on(world, browser, answer, seconds=61))
+
+
 def test_zero_means_login_even_in_the_same_second(
     world: World, browser: FlaskClient, product: Application
 ) -> None:
