@@ -17,7 +17,8 @@ from app.settings import Settings
 from app.storage.database import configure
 from app.tokens.checker import TokenChecker
 from app.tokens.issuer import TokenIssuer
-from app.tokens.keyring import KeyRing, LiveKeyRing
+from app.tokens.keyring import KeyRing
+from app.tokens.live_keyring import LiveKeyRing
 from app.tokens.secrets import PasswordHasher, SecretHasher, load_or_create_pepper
 
 RUNTIME = "crossroot"

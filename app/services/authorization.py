@@ -26,6 +26,8 @@ from app.storage.audit import AuditEvent
 from app.storage.grants import AuthorizationCode
 from app.storage.refresh_tokens import RefreshFamily
 
+__all__ = ["AuthorizationCode", "AuthorizationRequest", "CodeAlreadyUsed"]
+
 _CODE = "authorization-code"
 _BAD_CODE = "the authorization code is not valid here: it is unknown, used, expired, or not yours"
 

@@ -7,16 +7,13 @@ On disk (``keys/``)::
     retired/<kid>.pub.pem   the public half alone: old tokens still verify, nothing can be signed
 
 The kid is the RFC 7638 SHA-256 thumbprint of the public key. A ring is read as a whole, is valid
-as a whole, and never changes; ``LiveKeyRing`` swaps in a new one when the folders change.
+as a whole, and never changes; ``live_keyring`` swaps in a new one when the folders change.
 """
 
 from __future__ import annotations
 
 import json
-import logging
-import threading
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -42,7 +39,6 @@ __all__ = [
     "KeyRing",
     "KeyRingError",
     "KeyState",
-    "LiveKeyRing",
     "SigningKey",
     "generate",
 ]
@@ -53,22 +49,19 @@ ALGORITHMS = ("ES256", "RS256", "Ed25519")
 
 RSA_BITS = 3072
 RSA_MINIMUM_BITS = 2048
-RELOAD_CHECK_SECONDS = 1.0
 
 KeyState = Literal["next", "active", "retired"]
 JoseKey = ECKey | RSAKey | OKPKey
 
 #: Folder, file ending and half, in the order in which a key travels. Reading in that order can't
 #: miss a key that is moved meanwhile; it may see it twice, and the later state counts.
-_FOLDERS: tuple[tuple[KeyState, str, bool], ...] = (
+FOLDERS: tuple[tuple[KeyState, str, bool], ...] = (
     ("next", ".pem", True),
     ("active", ".pem", True),
     ("retired", ".pub.pem", False),
 )
-_STATES = tuple(state for state, _, _ in _FOLDERS)
+_STATES = tuple(state for state, _, _ in FOLDERS)
 _PUBLISHED_ORDER: tuple[KeyState, ...] = ("active", "next", "retired")
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -180,7 +173,7 @@ class KeyRing:
         if not directory.is_dir():
             raise KeyRingError(f"{directory} is not a folder; run: crossroot keys generate")
         keys: list[SigningKey] = []
-        for state, ending, private in _FOLDERS:
+        for state, ending, private in FOLDERS:
             for path in key_paths(directory / state):
                 try:
                     text = read_private_text(path)
@@ -247,60 +240,3 @@ def generate(
     except OSError as error:
         raise KeyRingError(f"can't store a key in {folder} ({error.strerror})") from error
     return key
-
-
-class LiveKeyRing:
-    """The ring of a directory that may change while the server runs.
-
-    Looks at the three folders, their times and names, at most once a second by ``clock``
-    (seconds, any origin) and reads again when one changed. A reload that fails keeps the last
-    good ring, is logged once, and is tried again at the next look, since a ``chmod`` that repairs
-    it changes no folder.
-    """
-
-    def __init__(self, directory: Path, clock: Callable[[], float]) -> None:
-        """Raises KeyRingError when the directory can't be loaded: there is no last good ring."""
-        self._directory = directory
-        self._clock = clock
-        self._reloading = threading.Lock()
-        self._last_failure = ""
-        self._looked_at = clock()
-        # Taken before reading, so that a change during the read is seen at the next look.
-        self._stamp = self._folder_stamps()
-        self._ring = KeyRing.load(directory)
-
-    def current(self) -> KeyRing:
-        """The ring to use for one operation. Never raises and never waits for another thread."""
-        if self._is_due() and self._reloading.acquire(blocking=False):
-            try:
-                self._look()
-            finally:
-                self._reloading.release()
-        return self._ring
-
-    def _is_due(self) -> bool:
-        # A clock that was set back makes a look due, so that it can't stop them.
-        return not 0 <= self._clock() - self._looked_at < RELOAD_CHECK_SECONDS
-
-    def _look(self) -> None:
-        self._looked_at = self._clock()
-        stamp = self._folder_stamps()
-        if stamp == self._stamp and not self._last_failure:
-            return
-        try:
-            self._ring = KeyRing.load(self._directory)
-            self._last_failure = ""
-        except KeyRingError as error:
-            if str(error) != self._last_failure:
-                logger.warning("keys not reloaded, still using the previous ones: %s", error)
-            self._last_failure = str(error)
-        self._stamp = stamp
-
-    def _folder_stamps(self) -> tuple[object, ...]:
-        """Names as well as times: two changes in one tick of the disk's clock leave one time."""
-        stamps: list[object] = []
-        for state, _, _ in _FOLDERS:
-            folder = self._directory / state
-            with suppress(OSError):
-                stamps.append((state, folder.stat().st_mtime_ns, sorted(folder.iterdir())))
-        return tuple(stamps)

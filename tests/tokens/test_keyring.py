@@ -25,10 +25,10 @@ from app.tokens.keyring import (
     KeyRing,
     KeyRingError,
     KeyState,
-    LiveKeyRing,
     SigningKey,
     generate,
 )
+from app.tokens.live_keyring import LiveKeyRing
 
 NOW = 1_795_000_000.75
 PRIVATE_MEMBERS = {"d", "p", "q", "dp", "dq", "qi", "oth", "k"}

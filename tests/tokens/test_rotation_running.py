@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from app.tokens.keyring import LiveKeyRing, SigningKey, generate
+from app.tokens.keyring import SigningKey, generate
+from app.tokens.live_keyring import LiveKeyRing
 from app.tokens.rotation import PUBLISHED_BEFORE_SIGNING, promote, retire, revoke
 from app.verifier import Document, TokenInvalid, Verifier
 from tests.support.lifecycle import built_anew, refused
