@@ -186,6 +186,21 @@ def test_a_family_that_ends_while_it_is_refreshed_gives_nothing(world: World) ->
         issuing.issue(world.runtime, grantable)
 
 
+def test_a_sign_out_between_a_refresh_tokens_check_and_its_use_leaves_no_token(
+    world: World,
+) -> None:
+    browser = signed_in_browser(world)
+    body = tokens_of(world, browser=browser)
+    client = client_secrets.check(world.runtime, CLI, None)
+    assert client is not None
+    grantable = refreshing.validate(world.runtime, client, body["refresh_token"], None, (), None)
+
+    signed_out(world, browser)
+
+    with pytest.raises(refreshing.RefreshAlreadyUsed):
+        issuing.issue(world.runtime, grantable)
+
+
 def test_a_sign_out_between_a_codes_check_and_its_redemption_leaves_no_token(world: World) -> None:
     browser = signed_in_browser(world)
     code = code_from(ask(browser, COMMAND_LINE, scope="openid"), browser)
