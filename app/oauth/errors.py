@@ -11,6 +11,11 @@ from app.services.refusals import Refusal, Refused
 
 #: An answer need not repeat all that was wrong with a long request.
 _LONGEST_DESCRIPTION = 500
+#: How to do better, for each code that comes with 401 (RFC 7617, RFC 6750 section 3).
+CHALLENGES = {
+    "invalid_client": 'Basic realm="crossroot", charset="UTF-8"',
+    "invalid_token": 'Bearer realm="crossroot", error="invalid_token"',
+}
 NO_STORE = {"Cache-Control": "no-store", "Pragma": "no-cache"}
 
 
@@ -26,6 +31,7 @@ TABLE: dict[Refusal, RfcError] = {
     Refusal.MALFORMED_REQUEST: RfcError("invalid_request"),
     Refusal.MALFORMED_SCOPE: RfcError("invalid_scope"),
     Refusal.CLIENT_AUTHENTICATION: RfcError("invalid_client", 401),
+    Refusal.BEARER_TOKEN: RfcError("invalid_token", 401),
     Refusal.UNSUPPORTED_GRANT: RfcError("unsupported_grant_type"),
     Refusal.UNAUTHORIZED_CLIENT: RfcError("unauthorized_client"),
     Refusal.SUBJECT_TOKEN: RfcError("invalid_request"),
@@ -58,7 +64,7 @@ def error_response(refused: Refused) -> Response:
     error = TABLE[refused.refusal]
     response = json_response(error_body(refused), error.status)
     if error.status == 401:
-        response.headers["WWW-Authenticate"] = 'Basic realm="crossroot", charset="UTF-8"'
+        response.headers["WWW-Authenticate"] = CHALLENGES[error.code]
     return response
 
 

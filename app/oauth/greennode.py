@@ -14,7 +14,7 @@ from flask import Request, Response
 from app.oauth import client_auth
 from app.oauth.authlib_adapters import ProtocolServer
 from app.oauth.endpoints import token as token_endpoint
-from app.oauth.errors import TABLE, describable, json_response, unavailable_response
+from app.oauth.errors import CHALLENGES, TABLE, describable, json_response, unavailable_response
 from app.oauth.parameters import FORM, Parameters, malformed, parse_pairs, read_body, read_form
 from app.services.refusals import Refused
 from app.services.runtime import Runtime, StoreUnavailable
@@ -119,7 +119,7 @@ def _respond(call: Any) -> Response:
             status,
         )
         if status == 401:
-            response.headers["WWW-Authenticate"] = 'Basic realm="crossroot", charset="UTF-8"'
+            response.headers["WWW-Authenticate"] = CHALLENGES[error.code]
         return response
     except StoreUnavailable:
         return unavailable_response()

@@ -33,11 +33,18 @@ def introspect(runtime: Runtime, token: str, asker: Client | Principal) -> dict[
     return _state(runtime, live) if may_know else None
 
 
-def bearer_of(runtime: Runtime, token: str) -> Principal | None:
-    """The subject of a live bearer token (RFC 6750), else None."""
+def bearer_of(runtime: Runtime, bearer: str, token: str) -> Principal | None:
+    """The subject of a live bearer token (RFC 6750) that may ask about `token`, else None.
+
+    It has to be for the issuer, or ask about itself: an API must not get further here by the
+    tokens that it is shown.
+    """
     with runtime.database.read() as connection:
-        live = subject_tokens.find_live(runtime, connection, token)
-    return None if live is None else live.principal
+        live = subject_tokens.find_live(runtime, connection, bearer)
+    if live is None:
+        return None
+    may_ask = bearer == token or subject_tokens.is_for_issuer(runtime, live.record)
+    return live.principal if may_ask else None
 
 
 def _state(runtime: Runtime, live: LiveToken) -> dict[str, Any]:

@@ -18,6 +18,7 @@ class Refusal(StrEnum):
     MALFORMED_REQUEST = "malformed-request"
     MALFORMED_SCOPE = "malformed-scope"
     CLIENT_AUTHENTICATION = "client-authentication"
+    BEARER_TOKEN = "bearer-token"
     UNSUPPORTED_GRANT = "unsupported-grant"
     UNAUTHORIZED_CLIENT = "unauthorized-client"
     SUBJECT_TOKEN = "subject-token"

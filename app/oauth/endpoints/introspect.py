@@ -10,7 +10,7 @@ from app.oauth import client_auth
 from app.oauth.errors import error_response, json_response, unavailable_response
 from app.oauth.parameters import Parameters, read_form
 from app.services import audit, introspection
-from app.services.refusals import Refused
+from app.services.refusals import Refusal, Refused
 from app.services.runtime import Runtime, StoreUnavailable
 
 
@@ -33,9 +33,11 @@ def _asker(runtime: Runtime, request: Request, parameters: Parameters) -> Client
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     try:
         if scheme.lower() == "bearer":
-            principal = introspection.bearer_of(runtime, token.strip())
+            about = parameters.get("token") or ""
+            principal = introspection.bearer_of(runtime, token.strip(" "), about)
             if principal is None:
-                raise client_auth.failed()
+                message = "the bearer token is not valid here"
+                raise Refused(Refusal.BEARER_TOKEN, message)
             return principal
         return client_auth.authenticate(runtime, request, parameters, allow_public=False)
     except Refused as refused:
