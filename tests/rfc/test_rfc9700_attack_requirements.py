@@ -114,7 +114,7 @@ def test_each_id_token_has_the_nonce_of_its_request(shared: World, browser: Flas
         assert claims_of(held["id_token"])["nonce"] == nonce
 
 
-@rfc("9700", "4.9.2", "MUST", "tokens are credentials")
+@rfc("9700", "4.9.3", "MUST", "tokens are credentials")
 def test_userinfo_and_introspection_write_no_token_down(
     world: World, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -198,13 +198,13 @@ def test_headers_of_a_proxy_are_not_believed(shared: World, browser: FlaskClient
     for answer in (document, page):
         assert "evil.example" not in answer.text + str(answer.headers)
     addresses = shared.rows("SELECT DISTINCT source_ip FROM audit_events")
-    assert ("203.0.113.7",) not in [tuple(row) for row in addresses]
+    assert {address for (address,) in addresses} - {None} == {"127.0.0.1"}
 
 
 # ------------------------------------------------------------------------------------------- 4.14
 
 
-@rfc("9700", "4.14.2", "SHOULD", "who gets refresh tokens")
+@rfc("9700", "4.14.2", "MUST", "who gets refresh tokens")
 def test_a_refresh_token_is_for_those_who_may_and_ask(shared: World) -> None:
     may = protocol.register(shared, "may")
     may_not = protocol.register(shared, "may-not", grant_types=("authorization_code",))
