@@ -16,12 +16,13 @@ RUNTIME := $(VENV)/.runtime-installed
 DEV := $(VENV)/.dev-installed
 LOCK := $(VENV)/.lock-installed
 NODE_CLIENTS := tests/node/node_modules/.package-lock.json
+BENCH_PEER := bench/peer/node_modules/.package-lock.json
 
 COMPILE := $(BIN)/uv pip compile --quiet --no-config --no-header --generate-hashes \
 	--universal --python-version 3.11 --fork-strategy fewest $(if $(UPGRADE),--upgrade)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all lint format requirements lock clean
+.PHONY: help demo test test-all bench lint format requirements lock clean
 
 help: ## Show this list
 	@echo "make <target>, with PYTHON=python3.12 for another Python:"
@@ -46,6 +47,10 @@ endif
 test-all: test $(NODE_CLIENTS) ## Run every test that there is: `make test`, then the clients that need Node.js
 	@echo "==> Libraries of the Node world against a served Crossroot"
 	@$(RUN) tests.node
+
+bench: $(DEV) $(BENCH_PEER) ## Measure against floors and a peer (needs wrk and Node.js); ARGS=--record writes it down
+	@$(RUN) bench $(ARGS)
+	@$(RUN) bench.profile_request $(filter --record,$(ARGS))
 
 lint: $(DEV) ## Check style, types and the floors of the house
 	@echo "==> Ruff: style and likely bugs"
@@ -121,10 +126,11 @@ $(LOCK): requirements/lock.txt $(RUNTIME)
 	@$(PIP) -r $<
 	@touch $@
 
-$(NODE_CLIENTS): tests/node/package.json tests/node/package-lock.json tests/node/.npmrc
+# What npm writes at the end of an installation is a stamp.
+%/node_modules/.package-lock.json: %/package.json %/package-lock.json %/.npmrc
 	@command -v npm >/dev/null || { \
-		echo "These tests need Node.js 20 or newer with npm (on Debian: apt install nodejs npm)."; \
+		echo "This needs Node.js 20 or newer with npm (on Debian: apt install nodejs npm)."; \
 		exit 1; }
-	@echo "==> Installing the Node libraries that are tested against"
-	@cd tests/node && npm ci --loglevel=error
+	@echo "==> Installing what $*/package-lock.json names"
+	@cd $* && npm ci --loglevel=error
 	@touch $@

@@ -86,12 +86,23 @@ def _decode(part: str) -> bytes:
 def parse_object(data: bytes) -> dict[str, Any]:
     try:
         # Decoded here: given bytes, json would also guess UTF-16 and UTF-32.
-        value = _STRICT_JSON.decode(data.decode("utf-8"))
+        text = data.decode("utf-8")
+        value = _STRICT_JSON.decode(text)
+        if "\\u" in text:
+            _require_unicode(value)
     except (ValueError, RecursionError):
         raise TokenRejected(Rejection.MALFORMED) from None
     if not isinstance(value, dict):
         raise TokenRejected(Rejection.MALFORMED)
     return value
+
+
+def _require_unicode(value: Any) -> None:
+    """Escapes can spell half of a surrogate pair, which is no text (RFC 7493 section 2.1).
+
+    No store takes it, and no hash is defined of it. Raises ValueError.
+    """
+    json.dumps(value, ensure_ascii=False).encode("utf-8")
 
 
 def _unique_members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -227,4 +227,5 @@ def _line(requirement: Requirement, proofs: tuple[Proof, ...]) -> str:
 
 
 def _link(number: str, section: str) -> str:
-    return f"[{section}](https://www.rfc-editor.org/rfc/rfc{number}#section-{section})"
+    kind = "section" if section[0].isdigit() else "appendix"
+    return f"[{section}](https://www.rfc-editor.org/rfc/rfc{number}#{kind}-{section})"

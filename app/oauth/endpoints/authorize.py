@@ -1,20 +1,19 @@
 """The authorization endpoint: a person agrees, a client gets a code (RFC 6749 section 4.1).
 
 Until client and redirect URI are known to belong together, whatever is wrong is shown on a
-page; after that it goes back to the client by redirect. The approval is bound to the browser's
-session and to this very request.
+page; after that it goes back to the client by redirect, once the person has signed in. The
+approval is bound to the browser's session and to this very request.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from urllib.parse import parse_qsl, urlencode
 
 from flask import Request, Response
 
-from app.domain.clients import Client
+from app.domain.clients import Client, ClientKind
 from app.domain.scopes import InvalidScope
-from app.oauth import browser, paths
+from app.oauth import answers, browser
 from app.oauth.authlib_adapters import (
     AuthorizationError,
     ProtocolRequest,
@@ -23,10 +22,10 @@ from app.oauth.authlib_adapters import (
     check_authorization,
 )
 from app.oauth.endpoints import prompting
-from app.oauth.errors import TABLE, describable
+from app.oauth.errors import TABLE
 from app.oauth.grants.parameters import api_names, read_scope
 from app.oauth.parameters import Parameters, parse, read_form
-from app.services import authorization, sign_in
+from app.services import authorization, client_secrets, sign_in
 from app.services.authorization import AuthorizationRequest
 from app.services.refusals import Refused
 from app.services.runtime import Runtime, StoreUnavailable
@@ -48,13 +47,24 @@ class Checked:
     query: str
 
 
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """A request whose error the client is told by redirect."""
+
+    client: Client | None
+    redirect_uri: str
+    code: str
+    description: str
+    silent: bool
+
+
 def authorize(runtime: Runtime, server: ProtocolServer, request: Request) -> Response:
     """The request as the client's redirect brings it (OpenID Connect Core section 3.1.2.1)."""
     try:
         query = _query_of(runtime, request)
         return _authorize(runtime, server, request, query)
     except (Refused, Unredirectable) as error:
-        return _error_page(str(error))
+        return answers.error_page(str(error))
     except StoreUnavailable:
         return browser.unavailable()
 
@@ -67,23 +77,23 @@ def decide(runtime: Runtime, server: ProtocolServer, request: Request) -> Respon
         cookie = browser.session_cookie(runtime, request) or ""
         token = form.get("csrf_token") or ""
         if not sign_in.csrf_matches(runtime, token, cookie, query):
-            return _error_page("This form is out of date. Go back to the application.", 403)
+            return answers.error_page("This form is out of date. Go back to the application.", 403)
         user = browser.signed_in(runtime, request)
         checked = _check(runtime, server, request, query, user)
-        if isinstance(checked, Response):
-            return checked
+        if isinstance(checked, Failed):
+            return _tell(runtime, checked, user, query)
         if user is None:
-            return _to_sign_in(query)
+            return answers.to_sign_in(query)
         if not authorization.may_sign_in_to(checked.client, user.user):
-            return _foreign_client_page()
+            return answers.foreign_client_page()
         if form.get("decision") != "approve":
             authorization.record_denial(runtime, checked.client, user, request.remote_addr)
-            return _error_redirect(
+            return answers.error_redirect(
                 runtime, checked.asked.redirect_uri, "access_denied", "the person said no", query
             )
         return _grant(runtime, checked, user, request)
     except (Refused, Unredirectable) as error:
-        return _error_page(str(error))
+        return answers.error_page(str(error))
     except StoreUnavailable:
         return browser.unavailable()
 
@@ -99,27 +109,27 @@ def _query_of(runtime: Runtime, request: Request) -> str:
 def _authorize(runtime: Runtime, server: ProtocolServer, request: Request, query: str) -> Response:
     user = browser.signed_in(runtime, request)
     checked = _check(runtime, server, request, query, user)
-    if isinstance(checked, Response):
-        return checked
+    if isinstance(checked, Failed):
+        return _tell(runtime, checked, user, query)
     prompts = prompting.prompts_of(checked.parameters)
     silent = "none" in prompts
     redirect_uri = checked.asked.redirect_uri
     if user is None or prompting.must_sign_in_again(runtime, checked.parameters, user):
         if silent:
-            return _error_redirect(
+            return answers.error_redirect(
                 runtime, redirect_uri, "login_required", "nobody is signed in", query
             )
-        return _to_sign_in(prompting.after_sign_in(query))
+        return answers.to_sign_in(prompting.after_sign_in(query))
     if prompting.hinted(runtime, checked.parameters) not in (None, user.user.id):
-        return _error_redirect(
+        return answers.error_redirect(
             runtime, redirect_uri, "login_required", "somebody else signed in", query
         )
     if not authorization.may_sign_in_to(checked.client, user.user):
-        return _foreign_client_page()
+        return answers.foreign_client_page()
     if not authorization.needs_approval(checked.client) and "consent" not in prompts:
         return _grant(runtime, checked, user, request)
     if silent:
-        return _error_redirect(
+        return answers.error_redirect(
             runtime, redirect_uri, "consent_required", "the person has to approve", query
         )
     return _approval_page(runtime, checked, user, request)
@@ -131,8 +141,8 @@ def _check(
     request: Request,
     query: str,
     user: SignedIn | None,
-) -> Checked | Response:
-    """The request, checked; or the redirect that tells the client what is wrong with it."""
+) -> Checked | Failed:
+    """The request, checked; or what is wrong with it."""
     if len(query) > _MAX_QUERY:
         raise Unredirectable(f"The request is longer than {_MAX_QUERY} characters.")
     parameters = parse(query.encode(), runtime.settings.max_form_fields)
@@ -142,11 +152,32 @@ def _check(
         asked = _asked(parameters, redirect_uri)
         authorization.audience_of(runtime, asked.resources)
     except AuthorizationError as error:
-        return _error_redirect(runtime, error.redirect_uri, error.code, error.description, query)
+        told = (error.redirect_uri, error.code, error.description)
     except Refused as refused:
-        code = TABLE[refused.refusal].code
-        return _error_redirect(runtime, redirect_uri, code, refused.message, query)
-    return Checked(client, asked, parameters, query)
+        told = (redirect_uri, TABLE[refused.refusal].code, refused.message)
+    else:
+        return Checked(client, asked, parameters, query)
+    known = client_secrets.find_enabled(runtime, parameters.get("client_id") or "")
+    return Failed(known, *told, silent="none" in (parameters.get("prompt") or "").split())
+
+
+def _tell(runtime: Runtime, failed: Failed, user: SignedIn | None, query: str) -> Response:
+    """The error goes to the client, but no link of a stranger's sends a person there.
+
+    Where a tenant registered it, the person signs in first, and the client has to be one that
+    serves the account: else a tenant could lead people away by a wrong request (RFC 9700 section
+    4.11.2). Clients of the operator's and silent requests are answered at once.
+    """
+    of_tenant = failed.client is None or failed.client.kind is ClientKind.TENANT
+    if user is None and of_tenant and not failed.silent:
+        return answers.to_sign_in(query)
+    if user is not None and (
+        failed.client is None or not authorization.may_sign_in_to(failed.client, user.user)
+    ):
+        return answers.foreign_client_page()
+    return answers.error_redirect(
+        runtime, failed.redirect_uri, failed.code, failed.description, query
+    )
 
 
 def _asked(parameters: Parameters, redirect_uri: str) -> AuthorizationRequest:
@@ -183,35 +214,11 @@ def _asked(parameters: Parameters, redirect_uri: str) -> AuthorizationRequest:
     )
 
 
-def _to_sign_in(query: str) -> Response:
-    target = urlencode({"continue": f"{paths.AUTHORIZE}?{query}"})
-    return browser.go_to(f"{paths.SIGN_IN}?{target}")
-
-
 def _grant(runtime: Runtime, checked: Checked, user: SignedIn, request: Request) -> Response:
     code = authorization.grant_code(
         runtime, checked.client, user, checked.asked, request.remote_addr
     )
-    return _answer(runtime, checked.asked.redirect_uri, {"code": code}, checked.query)
-
-
-def _error_redirect(
-    runtime: Runtime, redirect_uri: str, code: str, description: str, query: str
-) -> Response:
-    """RFC 6749 section 4.1.2.1."""
-    answer = {"error": code, "error_description": describable(description)}
-    return _answer(runtime, redirect_uri, answer, query)
-
-
-def _answer(runtime: Runtime, redirect_uri: str, answer: dict[str, str], query: str) -> Response:
-    """The answer by redirect, with the client's `state` and our `iss` (RFC 9207 section 2)."""
-    state = dict(parse_qsl(query, keep_blank_values=True)).get("state")
-    if state:
-        answer["state"] = state
-    answer["iss"] = runtime.settings.issuer
-    # What was registered stays as it is, letter by letter (RFC 6749 section 3.1.2).
-    separator = "&" if "?" in redirect_uri else "?"
-    return browser.go_to(f"{redirect_uri}{separator}{urlencode(answer)}")
+    return answers.answer(runtime, checked.asked.redirect_uri, {"code": code}, checked.query)
 
 
 def _approval_page(
@@ -230,19 +237,4 @@ def _approval_page(
         redirect_uri=checked.asked.redirect_uri,
         query=checked.query,
         csrf_token=sign_in.csrf_token(runtime, cookie, checked.query),
-    )
-
-
-def _error_page(message: str, status: int = 400) -> Response:
-    return browser.page(
-        "error.html", status, title="This request cannot be served", message=message
-    )
-
-
-def _foreign_client_page() -> Response:
-    return browser.page(
-        "error.html",
-        403,
-        title="Not for your account",
-        message="This application serves the users of another account. Sign in as one of them.",
     )

@@ -34,7 +34,7 @@ def _asker(runtime: Runtime, request: Request, parameters: Parameters) -> Client
     try:
         if scheme.lower() == "bearer":
             about = parameters.get("token") or ""
-            principal = introspection.bearer_of(runtime, token.strip(), about)
+            principal = introspection.bearer_of(runtime, token.strip(" "), about)
             if principal is None:
                 message = "the bearer token is not valid here"
                 raise Refused(Refusal.BEARER_TOKEN, message)

@@ -21,13 +21,13 @@ def userinfo(runtime: Runtime, request: Request) -> Response:
         return _challenge(
             400, "invalid_request", "send the token in the Authorization header alone"
         )
-    if scheme.lower() != "bearer" or not token.strip():
+    if scheme.lower() != "bearer" or not token.strip(" "):
         # Nobody tried to authenticate: no error code (RFC 6750 section 3.1).
         response = json_response({}, 401)
         response.headers["WWW-Authenticate"] = _REALM
         return response
     try:
-        return json_response(service.claims_for(runtime, token.strip()))
+        return json_response(service.claims_for(runtime, token.strip(" ")))
     except NotALiveToken:
         return _challenge(401, "invalid_token", "the token is not a live token for this issuer")
     except NoIdentityScope:
