@@ -36,7 +36,9 @@ class TestTheRequest:
         """CVE-2024-22258 and its kin: for confidential clients as well."""
         changes.new_client(world, "app")
         for client in ({}, {"client_id": "app", "redirect_uri": APP}):
-            answer = ask(world, code_challenge="", code_challenge_method="", **client)
+            answer = ask(
+                world, prompt="none", code_challenge="", code_challenge_method="", **client
+            )
             redirect_uri = client.get("redirect_uri", "http://127.0.0.1:49152/callback")
             assert error_at_client(answer, redirect_uri) == "invalid_request"
 

@@ -61,7 +61,9 @@ def test_what_is_required(shared: World, subject: str, name: str) -> None:
 def test_the_client_is_authenticated_and_may_use_the_grant(shared: World, subject: str) -> None:
     form = {"grant_type": protocol.EXCHANGE, "subject_token": subject}
 
-    client_id, secret = protocol.register(shared, "no-exchange", grant_types=("refresh_token",))
+    client_id, secret = protocol.register(
+        shared, "no-exchange", grant_types=("authorization_code",)
+    )
     refused(shared.token_call(form), "invalid_client", 401)
     refused(shared.token_call(form, auth=(client_id, "wrong")), "invalid_client", 401)
     refused(shared.token_call(form, auth=(client_id, secret)), "unauthorized_client")

@@ -136,18 +136,29 @@ def test_userinfo_and_introspection_write_no_token_down(
 @rfc("9700", "4.11.2", "MUST", "sign-in before an error redirect")
 @pytest.mark.parametrize("query", ERRORS)
 def test_a_stranger_signs_in_before_an_error_is_told(shared: World, query: dict[str, str]) -> None:
-    """A link to us with a wrong request is not a link to the client's site."""
+    """A link to us with a wrong request is not a link to a tenant's site."""
+    client_id, _ = protocol.register(shared, "tenant")
+    asked = {"client_id": client_id, "redirect_uri": APP, **query}
     stranger = shared.app.test_client()
 
-    first = ask(stranger, **query)
+    first = ask(stranger, **asked)
 
     assert first.headers["Location"].startswith("/sign-in?")
     page = stranger.get(first.headers["Location"])
     form = {"kind": "iam", "root_email": "root-a@example.com", "username": "System1"}
     back = submit(stranger, page, password="System1-password", **form)
     told = stranger.get(back.headers["Location"])
+    assert told.headers["Location"].startswith(APP + "?")
+    assert error_of(told) == error_of(ask(protocol.signed_in(shared), **asked))
+
+
+@rfc("9700", "4.11.2", "MUST", "sign-in before an error redirect")
+@pytest.mark.parametrize("query", ERRORS)
+def test_a_client_of_the_operators_is_told_at_once(shared: World, query: dict[str, str]) -> None:
+    told = ask(shared.app.test_client(), **query)
+
     assert told.headers["Location"].startswith(CALLBACK + "?")
-    assert error_of(told) == error_of(ask(protocol.signed_in(shared), **query))
+    assert error_of(told)
 
 
 @rfc("9700", "4.11.2", "MUST", "sign-in before an error redirect")

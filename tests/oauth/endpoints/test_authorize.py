@@ -137,7 +137,7 @@ class TestErrorsAtTheClient:
             redirect_uris=(CALLBACK,),
         )
 
-        assert error_at_client(ask(world, client_id="app")) == "unauthorized_client"
+        assert error_at_client(ask(world, client_id="app", prompt="none")) == "unauthorized_client"
 
     @pytest.mark.parametrize("state", ["", "a b&c=d", "é", "a" * 2000, '"<script>'])
     def test_the_state_comes_back_as_it_was(self, world: World, state: str) -> None:

@@ -48,6 +48,7 @@ def test_the_answer_is_that_of_section_4_1_4(world: World, code: str) -> None:
     body = answer.json
     assert body.pop("access_token")
     assert body.pop("id_token")
+    assert body.pop("refresh_token")
     assert body == {"token_type": "Bearer", "expires_in": 3600, "scope": "openid"}
 
 

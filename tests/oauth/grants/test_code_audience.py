@@ -67,7 +67,8 @@ class TestForWhat:
         )
 
         claims = claims_of(answer.json["access_token"])
-        assert claims["scope"] == "openid"
+        # What opens userinfo is for the issuer, and no business of an API.
+        assert "scope" not in claims
         assert "evaluate" not in claims
         become = world.token_call(
             {
