@@ -82,6 +82,11 @@ def approved(browser: FlaskClient, **query: Any) -> dict[str, str]:
     return redirect_parameters(submit(browser, answer) if answer.status_code == 200 else answer)
 
 
+def goes_nowhere(answer: TestResponse) -> bool:
+    """Whether this is an error page of ours, and no redirect."""
+    return answer.status_code == 400 and "Location" not in answer.headers
+
+
 def error_of(answer: TestResponse) -> str:
     """The error that the client is told by redirect."""
     return redirect_parameters(answer)["error"]
