@@ -29,10 +29,10 @@ from app.domain import redirects
 from app.domain.clients import Client
 from app.oauth.parameters import Parameters
 from app.services import authorization, client_secrets
+from app.services.authorization import AuthorizationCode
 from app.services.issuing import Grantable
 from app.services.refusals import Refusal, Refused
 from app.services.runtime import Runtime
-from app.storage.grants import AuthorizationCode
 
 
 class Payload(OAuth2Payload):

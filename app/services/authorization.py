@@ -23,7 +23,7 @@ from app.services.runtime import Runtime
 from app.services.sign_in import SignedIn
 from app.storage import audit, grants, sessions, tokens
 from app.storage.audit import AuditEvent
-from app.storage.grants import AuthorizationCode
+from app.storage.grants import AuthorizationCode as AuthorizationCode
 
 _CODE = "authorization-code"
 _BAD_CODE = "the authorization code is not valid here: it is unknown, used, expired, or not yours"
