@@ -5,6 +5,9 @@ JOBS ?= 2
 # Given to pytest: make test ARGS="tests/oauth -k refresh" (then coverage is not measured)
 ARGS ?=
 
+# What `make test` leaves to `make test-all`.
+SLOW := tests/hostile tests/faults tests/canary tests/packaged
+
 VENV := .venv
 BIN := $(VENV)/bin
 RUN := $(BIN)/python -m
@@ -35,7 +38,7 @@ test: $(DEV) ## Run the tests and check what they cover
 	@echo "==> Tests"
 ifeq ($(strip $(ARGS)),)
 	@$(RUN) coverage erase
-	@$(RUN) pytest --no-header -n $(JOBS) --dist loadfile --cov --cov-report=
+	@$(RUN) pytest --no-header -n $(JOBS) --dist loadfile --cov --cov-report= $(addprefix --ignore=,$(SLOW))
 	@echo "==> Coverage of app/domain: every branch"
 	@$(RUN) coverage report --include='app/domain/*' --fail-under=100
 	@echo "==> Coverage of app: 95 % of lines and branches"
@@ -44,7 +47,9 @@ else
 	@$(RUN) pytest --no-header -n $(JOBS) --dist loadfile $(ARGS)
 endif
 
-test-all: test $(NODE_CLIENTS) ## Run every test that there is: `make test`, then the clients that need Node.js
+test-all: test $(NODE_CLIENTS) ## Run every test that there is: `make test`, what takes longer, and Node.js clients
+	@echo "==> Hostile tokens, faults, secrets that must not be seen, and the package"
+	@$(RUN) pytest --no-header -n $(JOBS) --dist loadfile $(wildcard $(SLOW))
 	@echo "==> Libraries of the Node world against a served Crossroot"
 	@$(RUN) tests.node
 
