@@ -25,7 +25,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --no-config --no-header --generate-hash
 	--universal --python-version 3.11 --fork-strategy fewest $(if $(UPGRADE),--upgrade)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all bench lint format requirements lock clean
+.PHONY: help demo test coverage test-all bench lint format requirements lock clean
 
 help: ## Show this list
 	@echo "make <target>, with PYTHON=python3.12 for another Python:"
@@ -34,20 +34,20 @@ help: ## Show this list
 demo: $(RUNTIME) ## Set up the two root accounts of the guide and serve them on ports 8000 and 8001
 	@exec $(BIN)/crossroot demo
 
-test: $(DEV) ## Run the tests and check what they cover
+test: $(DEV) ## Run the tests (ARGS="tests/oauth -k refresh" for a part of them)
 	@echo "==> Tests"
-ifeq ($(strip $(ARGS)),)
+	@$(RUN) pytest --no-header -n $(JOBS) --dist loadfile $(or $(ARGS),$(addprefix --ignore=,$(SLOW)))
+
+coverage: $(DEV) ## The same, and what of the code they run
+	@echo "==> Tests, with coverage"
 	@$(RUN) coverage erase
 	@$(RUN) pytest --no-header -n $(JOBS) --dist loadfile --cov --cov-report= $(addprefix --ignore=,$(SLOW))
 	@echo "==> Coverage of app/domain: every branch"
 	@$(RUN) coverage report --include='app/domain/*' --fail-under=100
 	@echo "==> Coverage of app: 95 % of lines and branches"
 	@$(RUN) coverage report --fail-under=95
-else
-	@$(RUN) pytest --no-header -n $(JOBS) --dist loadfile $(ARGS)
-endif
 
-test-all: test $(NODE_CLIENTS) ## Run every test that there is: `make test`, what takes longer, and Node.js clients
+test-all: coverage $(NODE_CLIENTS) ## Run every test that there is, with coverage; needs Node.js
 	@echo "==> Hostile tokens, faults, secrets that must not be seen, and the package"
 	@$(RUN) pytest --no-header -n $(JOBS) --dist loadfile $(wildcard $(SLOW))
 	@echo "==> Libraries of the Node world against a served Crossroot"
