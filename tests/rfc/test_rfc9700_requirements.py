@@ -49,7 +49,7 @@ def test_only_the_port_of_a_loopback_address_may_differ(browser: FlaskClient) ->
 
 @rfc("9700", "2.1", "MUST NOT", "no open redirector")
 @pytest.mark.parametrize(
-    "target", ["https://evil.example/", "//evil.example", "/\\evil.example", "\t//evil.example"]
+    "target", ["https://evil.example/", "//evil.example", "/\\evil.example", "///evil.example"]
 )
 def test_no_parameter_leads_away(shared: World, browser: FlaskClient, target: str) -> None:
     stranger = shared.app.test_client()
