@@ -54,7 +54,7 @@ def cheap() -> PasswordHasher:
 
 
 def close(app: Flask) -> None:
-    runtime_of(app).database.engine.dispose()
+    runtime_of(app).database.close()
 
 
 # ------------------------------------------------------------------------------------- errors

@@ -45,7 +45,7 @@ def unchecked(settings: Settings) -> Iterator[Runtime]:
     try:
         yield runtime
     finally:
-        runtime.database.engine.dispose()
+        runtime.database.close()
 
 
 @contextmanager
@@ -55,7 +55,7 @@ def store(settings: Settings) -> Iterator[Database]:
     try:
         yield database
     finally:
-        database.engine.dispose()
+        database.close()
 
 
 def require_state(settings: Settings) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import Any
 
-from flask import Response, jsonify
+from flask import Response
 
 from app.services.refusals import Refusal, Refused
 
@@ -83,7 +84,5 @@ def unavailable_response() -> Response:
 
 def json_response(body: dict[str, Any], status: int = 200) -> Response:
     """JSON that no cache keeps."""
-    response = jsonify(body)
-    response.status_code = status
-    response.headers.update(NO_STORE)
-    return response
+    text = json.dumps(body, separators=(",", ":"))
+    return Response(text, status, NO_STORE, content_type="application/json")

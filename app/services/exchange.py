@@ -18,7 +18,7 @@ from app.domain.limits import TokenLimits
 from app.domain.policy import AttachedPolicy, PolicyDocument
 from app.domain.principals import Actor, IamUser, ServiceAccount
 from app.services import impersonation, remembered, subject_tokens
-from app.services.apis import products_named, reach_of, require_held
+from app.services.apis import Reach, products_named, reach_of, require_held
 from app.services.issuing import Grantable
 from app.services.refusals import Refusal, Refused
 from app.services.runtime import Runtime
@@ -161,16 +161,19 @@ def _as_service_account(
     asked = request.patterns or ()
     # Read after the yes, for the time of a no must not tell how much there is to read. That
     # nothing changed since the first reading is what the epoch sees to.
-    require_held(asked, rights, TokenLimits())
-    reach = reach_of(
-        account.account.id,
-        rights,
-        limits,
-        asked,
-        products_named(request.apis, loaded.catalogue),
-        loaded.catalogue,
-        subject_tokens.products_within(runtime, record, loaded.catalogue),
-    )
+    within = subject_tokens.products_within(runtime, record, loaded.catalogue)
+
+    def work_out() -> Reach:
+        require_held(asked, rights, TokenLimits())
+        named = products_named(request.apis, loaded.catalogue)
+        return reach_of(account.account.id, rights, limits, asked, named, loaded.catalogue, within)
+
+    if request.policy is None:
+        # The same in every request of an epoch.
+        key = ("reach", account.id, request.patterns, request.apis, within)
+        reach = runtime.facts.get(client.epoch, key, work_out)
+    else:
+        reach = work_out()
     now = int(loaded.now)
     lifetime = min(request.expires_in or account.max_token_lifetime, account.max_token_lifetime)
     trust = None if facts.trust is None else facts.trust.expires_at

@@ -7,7 +7,7 @@ from app.domain.clients import Client
 from app.domain.events import Event
 from app.domain.limits import TokenLimits
 from app.services import remembered
-from app.services.apis import products_named, reach_of, require_held
+from app.services.apis import Reach, products_named, reach_of, require_held
 from app.services.issuing import Grantable
 from app.services.refusals import Refusal, Refused
 from app.services.runtime import Runtime
@@ -34,15 +34,15 @@ def validate(
         rights = remembered.policies_of(runtime, connection, client.epoch, account)
         catalogue = runtime.catalogue(connection, client.epoch)
     asked = patterns or ()
-    require_held(asked, rights, TokenLimits())
-    reach = reach_of(
-        account.account.id,
-        rights,
-        TokenLimits(patterns),
-        asked,
-        products_named(apis, catalogue),
-        catalogue,
-    )
+
+    def work_out() -> Reach:
+        require_held(asked, rights, TokenLimits())
+        named = products_named(apis, catalogue)
+        limits = TokenLimits(patterns)
+        return reach_of(account.account.id, rights, limits, asked, named, catalogue)
+
+    # The same in every request of an epoch.
+    reach = runtime.facts.get(client.epoch, ("reach", account.id, patterns, apis), work_out)
     now = runtime.now()
     return Grantable(
         event=Event.TOKEN_ISSUE,

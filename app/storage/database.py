@@ -32,6 +32,7 @@ _NAMES = {
 }
 _LOCK_WAIT_MS = 10_000
 _WAL_ATTEMPTS = 100
+_MOST_IDLE = 8
 
 Result = TypeVar("Result")
 
@@ -64,6 +65,9 @@ def configure(app: Flask, url: str) -> Database:
         # The text of an error goes to the log: no hash, e-mail or reason along with it.
         "hide_parameters": True,
     }
+    if path.database not in (None, "", ":memory:"):
+        # More than a process has threads, each with one to read through, and one that writes.
+        options.update(pool_size=16, max_overflow=64)
     if path.get_backend_name() == "sqlite" and path.database not in (None, "", ":memory:"):
         file = Path(str(path.database)).absolute()
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -86,13 +90,15 @@ class Database:
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
         self._glancing = engine.execution_options(crossroot_begin=None)
-        self._writing = engine.execution_options(crossroot_begin="BEGIN IMMEDIATE")
+        self._writer: Connection | None = None
+        self._idle: list[Connection] = []
+        self._driver_error: type[Exception] = engine.dialect.loaded_dbapi.Error
         self._group = GroupCommit(self._write_transaction, _LOCK_WAIT_MS / 1000)
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A consistent view; nothing may be written. Raises `StoreUnavailable`."""
-        with _translated(), self.engine.connect() as connection:
+        with self._translated(), self.engine.connect() as connection:
             yield connection
 
     @contextmanager
@@ -102,8 +108,18 @@ class Database:
         That is enough where what has to hold together is looked at again at the commit
         (`app.storage.epoch`). Nothing may be written. Raises `StoreUnavailable`.
         """
-        with _translated(), self._glancing.connect() as connection:
-            yield connection
+        with self._translated():
+            held = self._idle.pop() if self._idle else self._glancing.connect()
+            try:
+                yield held
+            except (self._driver_error, DBAPIError):
+                _discard(held)
+                raise
+            except BaseException:
+                self._give_back(held)
+                raise
+            else:
+                self._give_back(held)
 
     def write(self, work: Callable[[Connection], Result]) -> Result:
         """Run `work` in a transaction: all of it is durable on return, or none of it is.
@@ -111,26 +127,70 @@ class Database:
         Writes that wait at the same moment share one (`app.storage.group_commit`). Raises
         `StoreUnavailable` where the store fails, and whatever `work` raises.
         """
-        with _translated():
+        with self._translated():
             return cast("Result", self._group.run(work))
+
+    def close(self) -> None:
+        """Close every connection; the last one folds SQLite's write-ahead log in."""
+        while self._idle:
+            _discard(self._idle.pop())
+        self._drop_writer()
+        self.engine.dispose()
+
+    def _give_back(self, held: Connection) -> None:
+        """Keep a connection for the next glance: taking one from the pool costs as much as it."""
+        if len(self._idle) < _MOST_IDLE:
+            self._idle.append(held)
+        else:
+            held.close()
 
     @contextmanager
     def _write_transaction(self) -> Iterator[Connection]:
-        with self._writing.begin() as connection:
-            yield connection
+        """One transaction; only one thread at a time is in here."""
+        if self.engine.dialect.name != "sqlite":
+            with self.engine.begin() as connection:
+                yield connection
+            return
+        if self._writer is None:
+            self._writer = self._glancing.connect()
+        driver: Any = self._writer.connection.driver_connection
+        try:
+            # Said to the driver: it is the same for every token, and SQLAlchemy's own way of
+            # beginning and ending costs more than the rows between.
+            driver.execute("BEGIN IMMEDIATE")
+            yield self._writer
+            driver.execute("COMMIT")
+        except BaseException as error:
+            if driver.in_transaction:
+                driver.execute("ROLLBACK")
+            if isinstance(error, self._driver_error | DBAPIError):
+                self._drop_writer()
+            raise
+
+    def _drop_writer(self) -> None:
+        writer, self._writer = self._writer, None
+        if writer is not None:
+            _discard(writer)
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        """Floors above know one word for a store that fails."""
+        try:
+            yield
+        except DBAPIError as error:
+            raise StoreUnavailable(type(error.orig).__name__) from error
+        except self._driver_error as error:
+            raise StoreUnavailable(type(error).__name__) from error
+        except TooLong as error:
+            raise StoreUnavailable("another write takes too long") from error
+        except NoFreeConnection as error:
+            raise StoreUnavailable("all connections are in use") from error
 
 
-@contextmanager
-def _translated() -> Iterator[None]:
-    """Floors above know one word for a store that fails."""
-    try:
-        yield
-    except DBAPIError as error:
-        raise StoreUnavailable(type(error.orig).__name__) from error
-    except TooLong as error:
-        raise StoreUnavailable("another write takes too long") from error
-    except NoFreeConnection as error:
-        raise StoreUnavailable("all connections are in use") from error
+def _discard(connection: Connection) -> None:
+    """Close it for good: nobody gets it from the pool again."""
+    connection.invalidate()
+    connection.close()
 
 
 def _prepare_sqlite(engine: Engine) -> None:

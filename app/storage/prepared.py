@@ -1,17 +1,34 @@
-"""Statements that are compiled once and then only bound: for the rows of every token.
+"""Statements that are compiled once and then only bound, for what every token request runs.
 
 SQLAlchemy builds them, so that they are written for the store at hand; what it would work out
-again at each execution (the text, the order of parameters, how a list becomes JSON) is kept.
+again at each execution (the text, the order of parameters, how a list becomes JSON, what a row
+looks like) is kept, and the driver is asked directly. Its errors are those that
+`app.storage.database` translates.
 """
 
 from __future__ import annotations
 
+from collections import namedtuple
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from sqlalchemy import Connection, Dialect, Insert, Select
 
 _Convert = Callable[[Any], Any]
+
+
+def _execute(connection: Connection, text: str, values: Any) -> Any:
+    """Run a statement in the transaction that the connection is in or begins now.
+
+    Returns the driver's cursor. Whoever listens to the engine hears of it as of any other.
+    """
+    if not connection.in_transaction():
+        connection.begin()
+    cursor = connection.connection.cursor()
+    for listener in connection.dispatch.before_cursor_execute:
+        listener(connection, cursor, text, values, None, False)
+    cursor.execute(text, values)
+    return cursor
 
 
 class PreparedInsert:
@@ -31,7 +48,7 @@ class PreparedInsert:
             name: values[name] if convert is None else convert(values[name])
             for name, convert in parts
         }
-        connection.exec_driver_sql(text, tuple(bound.values()) if positional else bound)
+        _execute(connection, text, tuple(bound.values()) if positional else bound)
 
     def _compile(
         self, dialect: Dialect
@@ -53,8 +70,11 @@ class PreparedScalar:
         self._texts: dict[str, str] = {}
 
     def execute(self, connection: Connection) -> Any:
-        """The value; raises where there is not exactly one row."""
-        return connection.exec_driver_sql(self.text(connection.dialect)).scalar_one()
+        """The value. Raises LookupError where there is no row."""
+        row = _execute(connection, self.text(connection.dialect), ()).fetchone()
+        if row is None:
+            raise LookupError("a row that is always there is not")
+        return row[0]
 
     def text(self, dialect: Dialect) -> str:
         found = self._texts.get(dialect.name)
@@ -64,3 +84,38 @@ class PreparedScalar:
             )
             found = self._texts.setdefault(dialect.name, str(compiled))
         return found
+
+
+class PreparedRow:
+    """A SELECT of at most one row by one parameter; the row's fields are its columns."""
+
+    def __init__(self, statement: Select[Any]) -> None:
+        self.statement = statement
+        self._compiled: dict[str, tuple[str, str | None, _Convert]] = {}
+
+    def find(self, connection: Connection, value: Any) -> Any | None:
+        dialect = connection.dialect
+        found = self._compiled.get(dialect.name)
+        if found is None:
+            found = self._compiled.setdefault(dialect.name, self._compile(dialect))
+        text, name, read = found
+        values = (value,) if name is None else {name: value}
+        row = _execute(connection, text, values).fetchone()
+        return None if row is None else read(row)
+
+    def _compile(self, dialect: Dialect) -> tuple[str, str | None, _Convert]:
+        compiled = self.statement.compile(dialect=dialect)
+        (name,) = compiled.binds
+        columns = list(self.statement.selected_columns)
+        fields = namedtuple("fields", [str(column.key) for column in columns])  # type: ignore[misc]
+        converts = [
+            column.type.dialect_impl(dialect).result_processor(dialect, None) for column in columns
+        ]
+
+        def read(row: tuple[Any, ...]) -> Any:
+            return fields._make(
+                value if convert is None else convert(value)
+                for value, convert in zip(row, converts, strict=True)
+            )
+
+        return str(compiled), None if compiled.positional else name, read

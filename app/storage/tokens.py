@@ -29,7 +29,7 @@ from app.domain.limits import TokenLimits
 from app.domain.principals import Actor
 from app.storage import epoch
 from app.storage.database import Base
-from app.storage.prepared import PreparedInsert
+from app.storage.prepared import PreparedInsert, PreparedRow
 
 
 class TokenRow(Base):
@@ -95,7 +95,7 @@ class TokenRecord:
         return TokenLimits(patterns, tuple(compile_stored(doc) for doc in self.inline_policies))
 
 
-_ONE = select(TokenRow).where(TokenRow.id == bindparam("id"))
+_ONE = PreparedRow(select(*TokenRow.__table__.columns).where(TokenRow.id == bindparam("id")))
 _REVOKED = select(TokenRow.revoked_at).where(TokenRow.id == bindparam("id"))
 _ADD = PreparedInsert(insert(TokenRow))
 # The UPDATE stands first: for a statement that begins with WITH, Python's sqlite3 counts no rows.
@@ -146,7 +146,7 @@ def add(connection: Connection, token: TokenRecord) -> None:
 
 
 def find(connection: Connection, token_id: str) -> TokenRecord | None:
-    row: Any = connection.execute(_ONE, {"id": token_id}).first()
+    row = _ONE.find(connection, token_id)
     if row is None:
         return None
     return TokenRecord(

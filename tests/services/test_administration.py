@@ -39,7 +39,6 @@ def test_a_change_keeps_the_epoch_for_itself_from_its_start(world: World) -> Non
 
     tables = [statement.split()[:4] for statement in seen]
     assert tables == [
-        ["BEGIN", "IMMEDIATE"],
         ["SELECT", "epoch.value", "FROM", "epoch"],
         ["UPDATE", "accounts", "SET", "enabled=?"],
         ["UPDATE", "epoch", "SET", "value=(epoch.value"],

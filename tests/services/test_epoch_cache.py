@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, event
+from sqlalchemy import Connection
 
 from app.services import accounts, epoch_cache, policies, products
 from app.services.administration import Invalid
@@ -210,12 +211,16 @@ def test_what_was_never_committed_is_never_remembered(tmp_path: Path) -> None:
         thread.start()
         return thread
 
-    def full(connection: Connection) -> None:
-        raise StoreUnavailable("disk full")
+    @contextmanager
+    def on_a_full_disk() -> Iterator[Connection]:
+        with begin() as connection:
+            yield connection
+            raise StoreUnavailable("disk full")
 
     threads = [use(lambda: runtime.database.write(hold))]
     assert working.wait(PATIENCE)
     group = runtime.database._group
+    begin = group._begin
     for number, call in enumerate(
         (
             lambda: products.register(runtime, DNS),
@@ -225,11 +230,11 @@ def test_what_was_never_committed_is_never_remembered(tmp_path: Path) -> None:
     ):
         threads.append(use(call))
         until(lambda number=number: len(group._waiting) == number or not threads[-1].is_alive())  # type: ignore[misc]
-    event.listen(engine, "commit", full)
+    group._begin = on_a_full_disk
     go_on.set()
     for thread in threads:
         thread.join(PATIENCE)
-    event.remove(engine, "commit", full)
+    group._begin = begin
 
     accounts.create_user(runtime, "53461", "Somebody", "Somebody-password")  # the next epoch
     with pytest.raises(Invalid, match="dns"):

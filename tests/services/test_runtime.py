@@ -105,7 +105,7 @@ def test_a_write_of_another_process_is_noticed(world: World, tmp_path: Path) -> 
 
     found = catalogue(world.runtime)
     assert found.products["vserver"].identifier == "https://moved.example"  # type: ignore[attr-defined]
-    elsewhere.database.engine.dispose()
+    elsewhere.database.close()
 
 
 def test_a_write_that_was_undone_is_not_remembered(world: World) -> None:

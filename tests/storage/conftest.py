@@ -14,7 +14,7 @@ def empty_store(tmp_path: Path) -> Iterator[Database]:
     """A store with the newest schema and nothing in it."""
     database = open_migrated_store(tmp_path / "store.db")
     yield database
-    database.engine.dispose()
+    database.close()
 
 
 @pytest.fixture

@@ -33,7 +33,7 @@ def impatient(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Datab
     database.write(lambda connection: connection.execute(text("CREATE TABLE counter (value INT)")))
     database.write(lambda connection: connection.execute(text("INSERT INTO counter VALUES (0)")))
     yield database
-    database.engine.dispose()
+    database.close()
 
 
 def file_of(database: Database) -> Path:
@@ -80,7 +80,7 @@ def test_only_the_owner_can_read_the_file_and_those_beside_it(tmp_path: Path) ->
         path.name: stat.S_IMODE(path.stat().st_mode)
         for path in (tmp_path / "deep" / "down").iterdir()
     }
-    database.engine.dispose()
+    database.close()
 
     assert files == {"store.db": 0o600, "store.db-wal": 0o600, "store.db-shm": 0o600}
 
@@ -90,7 +90,7 @@ def test_a_file_that_is_there_is_taken_as_it_is(tmp_path: Path) -> None:
     path.touch(mode=0o640)
     mode = path.stat().st_mode
 
-    open_store(path).engine.dispose()
+    open_store(path).close()
 
     assert path.stat().st_mode == mode
 
@@ -102,7 +102,7 @@ def test_a_relative_path_starts_at_the_current_folder(
     database = configure(Flask("store"), "sqlite:///var/store.db")
     with database.read() as connection:
         assert connection.execute(text("SELECT 1")).scalar_one() == 1
-    database.engine.dispose()
+    database.close()
 
     assert (tmp_path / "var" / "store.db").exists()
 
@@ -113,7 +113,7 @@ def test_a_store_in_memory_needs_no_file(tmp_path: Path, monkeypatch: pytest.Mon
     database.write(lambda connection: connection.execute(text("CREATE TABLE counter (value INT)")))
     with database.read() as connection:
         assert connection.execute(text("SELECT * FROM counter")).all() == []
-    database.engine.dispose()
+    database.close()
 
     assert list(tmp_path.iterdir()) == []
 
@@ -310,7 +310,7 @@ def test_a_new_file_is_made_ready_once_others_let_go_of_it(
     assert counted(database) == 1
     with database.read() as connection:
         assert connection.execute(text("PRAGMA journal_mode")).scalar_one() == "wal"
-    database.engine.dispose()
+    database.close()
 
 
 def test_a_new_file_that_others_keep_is_unavailable(
@@ -325,7 +325,7 @@ def test_a_new_file_that_others_keep_is_unavailable(
     database.write(count_up)
 
     assert counted(database) == 1
-    database.engine.dispose()
+    database.close()
 
 
 def test_a_file_that_cannot_be_switched_fails_at_once(tmp_path: Path) -> None:
@@ -355,7 +355,7 @@ def test_a_store_without_a_schema_is_unavailable(tmp_path: Path) -> None:
 
     with pytest.raises(StoreUnavailable, match="OperationalError"):
         database.write(epoch.advance)
-    database.engine.dispose()
+    database.close()
 
 
 def test_a_store_with_no_connection_left_is_unavailable(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from tests.support.notes import CommitFailed, Store, note, note_and_fail
 def store(tmp_path: Path) -> Iterator[Store]:
     made = Store(tmp_path / "notes.db")
     yield made
-    made.database.engine.dispose()
+    made.database.close()
 
 
 @pytest.fixture

@@ -146,7 +146,7 @@ def test_two_stores_in_one_process_do_not_share_policies(
 
     assert of_user(database)[0].document == compile_stored(LIST)
     assert of_user(other)[0].document == compile_stored(STOP)
-    other.engine.dispose()
+    other.close()
 
 
 def test_the_memory_of_compiled_documents_is_bounded(

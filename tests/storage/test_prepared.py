@@ -64,7 +64,7 @@ def database(tmp_path: Path) -> Iterator[Database]:
     made = configure(Flask("store"), f"sqlite:///{tmp_path}/store.db")
     Base.metadata.create_all(made.engine)
     yield made
-    made.engine.dispose()
+    made.close()
 
 
 def stored(connection: Connection, table: str) -> list[list[tuple[Any, str]]]:
@@ -74,6 +74,16 @@ def stored(connection: Connection, table: str) -> list[list[tuple[Any, str]]]:
     rows = connection.exec_driver_sql(f"SELECT {columns} FROM {table}").all()
     connection.exec_driver_sql(f"DELETE FROM {table}")
     return [list(zip(row[::2], row[1::2], strict=True)) for row in rows]
+
+
+def told(dialect: Any, execute: Any) -> Any:
+    """As much of a connection as a prepared statement asks for; `execute` is the driver's."""
+    return SimpleNamespace(
+        dialect=dialect,
+        dispatch=SimpleNamespace(before_cursor_execute=()),
+        in_transaction=lambda: True,
+        connection=SimpleNamespace(cursor=lambda: SimpleNamespace(execute=execute)),
+    )
 
 
 @ROWS
@@ -101,9 +111,7 @@ def test_postgresql_gets_the_statement_and_values_that_sqlalchemy_would_send(
     dialect = psycopg.dialect()
     dialect._psycopg_Json = lambda value, dumps=None: ("Json", value)  # the driver's own wrapper
     sent: list[tuple[str, Any]] = []
-    connection: Any = SimpleNamespace(
-        dialect=dialect, exec_driver_sql=lambda text, bound: sent.append((text, bound))
-    )
+    connection = told(dialect, lambda text, bound: sent.append((text, bound)))
     theirs = insert(row).compile(dialect=dialect)
     processors = theirs._bind_processors
     expected = {
@@ -129,9 +137,7 @@ def test_two_stores_of_another_kind_do_not_share_a_statement(database: Database)
     dialect = psycopg.dialect()
     dialect._psycopg_Json = lambda value, dumps=None: value
     sent: list[str] = []
-    other: Any = SimpleNamespace(
-        dialect=dialect, exec_driver_sql=lambda text, bound: sent.append(text)
-    )
+    other = told(dialect, lambda text, bound: sent.append(text))
 
     database.write(lambda c: prepared.execute(c, TOKEN))
     prepared.execute(other, TOKEN)

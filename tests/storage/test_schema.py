@@ -35,7 +35,7 @@ def new_store(tmp_path: Path) -> Iterator[Database]:
     """A store in which nothing was ever done."""
     database = open_store(tmp_path / "new.db")
     yield database
-    database.engine.dispose()
+    database.close()
 
 
 def tables_of(connection: Connection) -> dict[str, Any]:
@@ -197,7 +197,7 @@ def upgrade(path):
     together.wait()
     try:
         revisions = schema.upgrade(database)
-        database.engine.dispose()
+        database.close()
         return revisions
     except Exception as error:
         return [repr(error)]
@@ -227,4 +227,4 @@ def test_processes_that_start_on_an_empty_store_at_once_all_find_it_ready(tmp_pa
         with database.read() as connection:
             assert set(tables_of(connection)) == set(Base.metadata.tables)
             assert epoch.current(connection) == 1
-        database.engine.dispose()
+        database.close()

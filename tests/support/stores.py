@@ -49,7 +49,7 @@ def _migrated() -> bytes:
         path = Path(folder) / "store.db"
         database = open_store(path)
         schema.upgrade(database)
-        database.engine.dispose()  # the last connection folds the write-ahead log in
+        database.close()  # the last connection folds the write-ahead log in
         return path.read_bytes()
 
 

@@ -162,7 +162,7 @@ class World:
 
     def close(self) -> None:
         """Let go of the store's file."""
-        self.runtime.database.engine.dispose()
+        self.runtime.database.close()
 
     def rows(self, query: str, **values: Any) -> list[Any]:
         """Read the store as an auditor with SQL would."""
@@ -195,7 +195,7 @@ def _story() -> tuple[bytes, dict[str, str]]:
     with TemporaryDirectory() as folder:
         runtime = runtime_of(_application(Path(folder), Clock()))
         names = _tell(runtime)
-        runtime.database.engine.dispose()  # the last connection folds the write-ahead log in
+        runtime.database.close()  # the last connection folds the write-ahead log in
         return (Path(folder) / "crossroot.db").read_bytes(), names
 
 
