@@ -16,6 +16,9 @@ from app.domain.policy import IMPERSONATE, AttachedPolicy, Effect, Statement
 
 IDENTITY_SCOPES = ("openid", "profile", "email", "offline_access")
 
+#: Of what is no scope; as long as any action pattern that somebody may have meant.
+_LONGEST_SHOWN = 40
+
 
 class InvalidScope(ValueError):
     """A scope cannot be granted; the message says which part, and why."""
@@ -55,9 +58,13 @@ def parse_scope(text: str) -> RequestedScope:
 
 
 def _printable(token: str) -> str:
-    """RFC 6749 section 5.2 keeps quotes, backslashes and non-ASCII out of descriptions."""
+    """RFC 6749 section 5.2 keeps quotes, backslashes and non-ASCII out of descriptions.
+
+    Secrets of ours have 43 characters and tokens more: what somebody pasted into the wrong
+    field is not repeated, neither to a log of the client's nor in a redirect.
+    """
     kept = "".join(c if " " < c <= "~" and c not in "\"\\'" else "?" for c in token)
-    return kept if len(kept) <= 64 else kept[:61] + "..."
+    return kept if len(kept) <= _LONGEST_SHOWN else kept[:8] + "..."
 
 
 @dataclass(frozen=True, slots=True)

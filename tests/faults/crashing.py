@@ -16,24 +16,23 @@ from tests.faults.operations import Operation
 from tests.faults.site import CrashSite
 
 AT_ONCE = 3
-#: Of each point; CRASH_ROUNDS asks for another number everywhere.
-MANY, FEW = 10, 2
-ISSUE = ("signed", "checked", "consumed", "recorded", "audited", "committed")
+ROUNDS = int(os.environ.get("CRASH_ROUNDS", "10"))
+ISSUE = tuple(
+    f"issue:{step}"
+    for step in ("signed", "checked", "consumed", "recorded", "audited", "committed")
+)
 
 
-def points(
-    name: str, operation: Operation, steps: tuple[str, ...], often: tuple[str, ...]
-) -> Iterator[object]:
-    """Parameters of a test; the steps in `often` are those where something is half done."""
+def points(name: str, operation: Operation, *steps: str) -> Iterator[object]:
+    """Parameters of a test: where to crash in what."""
     for step in steps:
-        rounds = int(os.environ.get("CRASH_ROUNDS", MANY if step in often else FEW))
-        yield pytest.param(operation, step, rounds, id=f"{name}, {step}, {rounds} times")
+        yield pytest.param(operation, step, id=f"{name}, {step}")
 
 
-def nothing_is_half_done(site: CrashSite, operation: Operation, step: str, rounds: int) -> None:
-    """Let the server die so often, and look at what there is after each time."""
+def nothing_is_half_done(site: CrashSite, operation: Operation, step: str) -> None:
+    """Let the server die there ROUNDS times, and look at what there is after each time."""
     unheard = 0
-    for number in range(rounds):
+    for number in range(ROUNDS):
         items = [operation.prepare(site) for _ in range(AT_ONCE)]
         site.arm(step, 1 + number % AT_ONCE)
 
@@ -47,4 +46,4 @@ def nothing_is_half_done(site: CrashSite, operation: Operation, step: str, round
         assert site.unsound() == {}
         unheard += sum(answer is None for answer in answers)
     # Otherwise nobody was disturbed, and all of this shows nothing.
-    assert unheard >= rounds
+    assert unheard >= ROUNDS

@@ -195,7 +195,7 @@ DNS = ProductFile.model_validate(
 def test_what_was_never_committed_is_never_remembered(tmp_path: Path) -> None:
     """A policy is written in one transaction with the product it names, and the disk is full."""
     world = build_world(tmp_path)
-    runtime, engine = world.runtime, world.runtime.database.engine
+    runtime = world.runtime
     working, go_on = threading.Event(), threading.Event()
 
     def hold(connection: Connection) -> None:
@@ -217,10 +217,10 @@ def test_what_was_never_committed_is_never_remembered(tmp_path: Path) -> None:
             yield connection
             raise StoreUnavailable("disk full")
 
+    group = runtime.database._group
+    begin, group._begin = group._begin, on_a_full_disk
     threads = [use(lambda: runtime.database.write(hold))]
     assert working.wait(PATIENCE)
-    group = runtime.database._group
-    begin = group._begin
     for number, call in enumerate(
         (
             lambda: products.register(runtime, DNS),
@@ -230,7 +230,6 @@ def test_what_was_never_committed_is_never_remembered(tmp_path: Path) -> None:
     ):
         threads.append(use(call))
         until(lambda number=number: len(group._waiting) == number or not threads[-1].is_alive())  # type: ignore[misc]
-    group._begin = on_a_full_disk
     go_on.set()
     for thread in threads:
         thread.join(PATIENCE)

@@ -32,7 +32,8 @@ _NOT_SUPPORTED = (
     "authorization_details",
     "requested_actor",
 )
-_SERVICE_ACCOUNT_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
+#: Nothing else gets into the audit log as a name that was asked for: it could be a secret.
+_SERVICE_ACCOUNT_ID = re.compile(r"sa-[A-Za-z0-9._-]{1,125}")
 _VRN_START = "iam::"
 _MAX_DISPLAY_NAME = 64
 _MAX_REASON = 256
