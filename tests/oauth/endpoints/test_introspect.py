@@ -200,7 +200,7 @@ class TestWhatEnded:
         client = changes.new_client(world, "app")
         answers = {by_client(world, each, client).data for each in (token, held, "x", held + "x")}
 
-        assert answers == {b'{"active":false}\n'}
+        assert answers == {b'{"active":false}'}
 
 
 class TestWhoMayAsk:
