@@ -8,6 +8,7 @@ takes that lock at its start, so that it never fails half-way for having read fi
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -33,6 +34,7 @@ _NAMES = {
 _LOCK_WAIT_MS = 10_000
 _WAL_ATTEMPTS = 100
 _MOST_IDLE = 8
+_LOOK_AGAIN = 0.0002
 
 Result = TypeVar("Result")
 
@@ -153,11 +155,12 @@ class Database:
             return
         if self._writer is None:
             self._writer = self._glancing.connect()
+            self._writer.exec_driver_sql("PRAGMA busy_timeout=0")
         driver: Any = self._writer.connection.driver_connection
         try:
             # Said to the driver: it is the same for every token, and SQLAlchemy's own way of
             # beginning and ending costs more than the rows between.
-            driver.execute("BEGIN IMMEDIATE")
+            _take_the_lock(driver)
             yield self._writer
             driver.execute("COMMIT")
         except BaseException as error:
@@ -185,6 +188,24 @@ class Database:
             raise StoreUnavailable("another write takes too long") from error
         except NoFreeConnection as error:
             raise StoreUnavailable("all connections are in use") from error
+
+
+def _take_the_lock(driver: sqlite3.Connection) -> None:
+    """Begin a write transaction, waiting for other processes.
+
+    SQLite's own waiting sleeps longer each time, for up to a tenth of a second, while the lock is
+    free again after a sync. Looking often keeps two processes from waiting for nobody.
+    """
+    until = time.monotonic() + _LOCK_WAIT_MS / 1000
+    while True:
+        try:
+            driver.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                raise
+            time.sleep(_LOOK_AGAIN)
+        else:
+            return
 
 
 def _discard(connection: Connection) -> None:
