@@ -155,3 +155,18 @@ class TestPages:
 
         for path in ("/.well-known/openid-configuration", "/oauth2/jwks", "/healthz"):
             assert world.client.get(path).status_code == 200
+
+
+def test_a_reuse_that_cannot_be_acted_on_is_no_plain_refusal(
+    world: World, held: dict[str, str]
+) -> None:
+    """CVE-2020-15223: a revocation that failed in the store was answered as if it had worked."""
+    token = redeem(world, held).json["access_token"]
+    break_store(world, "audit_events")
+
+    unavailable(redeem(world, held))
+
+    mend_store(world)
+    assert world.exchange(token).status_code == 200
+    assert redeem(world, held).json["error"] == "invalid_grant"
+    assert world.exchange(token).json["error"] == "invalid_request"
