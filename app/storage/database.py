@@ -155,7 +155,6 @@ class Database:
             return
         if self._writer is None:
             self._writer = self._glancing.connect()
-            self._writer.exec_driver_sql("PRAGMA busy_timeout=0")
         driver: Any = self._writer.connection.driver_connection
         try:
             # Said to the driver: it is the same for every token, and SQLAlchemy's own way of
@@ -197,6 +196,7 @@ def _take_the_lock(driver: sqlite3.Connection) -> None:
     free again after a sync. Looking often keeps two processes from waiting for nobody.
     """
     until = time.monotonic() + _LOCK_WAIT_MS / 1000
+    driver.execute("PRAGMA busy_timeout=0")
     while True:
         try:
             driver.execute("BEGIN IMMEDIATE")
@@ -205,7 +205,8 @@ def _take_the_lock(driver: sqlite3.Connection) -> None:
                 raise
             time.sleep(_LOOK_AGAIN)
         else:
-            return
+            break
+    driver.execute(f"PRAGMA busy_timeout={_LOCK_WAIT_MS}")
 
 
 def _discard(connection: Connection) -> None:
