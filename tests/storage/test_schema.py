@@ -194,7 +194,7 @@ together = forking.Barrier({PROCESSES})
 
 def upgrade(path):
     database = configure(Flask("store"), "sqlite:///" + path)
-    together.wait()
+    together.wait(60)
     try:
         revisions = schema.upgrade(database)
         database.close()
