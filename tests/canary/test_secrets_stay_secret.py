@@ -69,7 +69,7 @@ class TestThePlay:
             b'"POST /oauth2/token" 200',
             b'"GET /oauth2/userinfo" 401',
             b" DEBUG ",
-            b"INSERT INTO tokens",
+            b"INSERT INTO sign_in_sessions",
             b"SQL parameters hidden",
             ROW,
         ):

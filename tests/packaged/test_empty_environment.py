@@ -29,10 +29,8 @@ def test_the_demo_serves_both_programs(installed: Path, state: Path) -> None:
         **as_nobody(),
     )
     try:
-        until(
-            lambda: demo.poll() is not None or answers(f"http://localhost:{vserver}/healthz"),
-            "the sample vServer answers",
-        )
+        for url in (f"http://localhost:{vserver}/healthz", f"http://127.0.0.1:{port}/healthz"):
+            until(lambda url=url: demo.poll() is not None or answers(url), f"{url} answers")  # type: ignore[misc]
         assert demo.poll() is None
         story = json.loads((state / "var/demo.json").read_text())
         assert answers(f"{story['issuer']}/healthz")
