@@ -5,21 +5,28 @@ Token endpoint, console and simulator all come through here, so that they cannot
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 from sqlalchemy import Connection
 
 from app.domain.circumstances import Circumstances, context_of
 from app.domain.events import Event, Outcome
-from app.domain.impersonation import Decision, Facts, Target, may_impersonate
+from app.domain.impersonation import Decision, Facts, Target, TrustedRelationship, may_impersonate
 from app.domain.limits import TokenLimits
 from app.domain.policy import AttachedPolicy
-from app.domain.principals import Principal, ServiceAccount
+from app.domain.principals import Principal, RootAccount, ServiceAccount
 from app.services import audit as audit_service
 from app.services.refusals import Refusal, Refused
 from app.services.runtime import Runtime
 from app.storage import audit, service_accounts
 from app.storage.audit import AuditEvent
+
+#: Stands in for a service account that is not there.
+_STAND_IN: dict[str, Any] = {
+    "service_account": ServiceAccount("sa-", "nobody", RootAccount("0")),
+    "trust": TrustedRelationship("", 1, ""),
+}
 
 #: One message, whatever the cause: a caller learns nothing of the service account.
 NOT_PERMITTED = "this service account cannot be impersonated by the subject of this token"
@@ -70,6 +77,10 @@ def gather(
 def decide(runtime: Runtime, facts: Facts, attempt: Attempt) -> tuple[ServiceAccount, Decision]:
     """Decide. A yes is recorded with its token; a no is recorded here, then raised as `Refused`."""
     decision = may_impersonate(facts)
+    if facts.service_account is None:
+        # A look-up that finds nothing leaves less to do, and the time of the answer would tell:
+        # decide about a stand-in as well.
+        audit_service.owner_half_of(may_impersonate(replace(facts, **_STAND_IN)))
     if decision.allowed and facts.service_account is not None:
         return facts.service_account, decision
     _record_denial(runtime, facts, decision, attempt)
