@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from app.domain.events import Event
-from app.domain.principals import IamUser, PrincipalType, RootUser, is_active
+from app.domain.principals import IamUser, RootUser, is_active
 from app.services import audit as audit_service
 from app.services import principals, throttling
 from app.services.runtime import Runtime
@@ -181,7 +181,3 @@ def csrf_token(runtime: Runtime, *binding: str) -> str:
 
 def csrf_matches(runtime: Runtime, token: str, *binding: str) -> bool:
     return runtime.secrets.matches("\0".join(binding), token, _CSRF)
-
-
-def is_root(user: RootUser | IamUser) -> bool:
-    return user.type is PrincipalType.ROOT_USER

@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 from app.domain.catalogue import Catalogue
 from app.domain.clients import Client, ClientKind
 from app.domain.limits import TokenLimits
-from app.domain.principals import Actor, Principal, PrincipalType, is_active
+from app.domain.principals import Actor, Principal, is_active
 from app.domain.scopes import parse_scope
 from app.services import remembered
 from app.services.runtime import Runtime
@@ -107,7 +107,3 @@ def limits_as_read(runtime: Runtime, token: TokenRecord) -> TokenLimits:
     if is_for_issuer(runtime, token) or token.evaluate:
         return limits
     return TokenLimits(parse_scope(token.scope or "").patterns, limits.inline)
-
-
-def is_user_token(token: LiveToken) -> bool:
-    return token.principal.type is not PrincipalType.SERVICE_ACCOUNT

@@ -74,7 +74,7 @@ def test_the_right_password_opens_a_session(
     assert (session.auth_time, session.expires_at) == (START, START + LIFETIME)
     assert session.amr == ("pwd",)
     assert sign_in.session_of(world.runtime, new.cookie) == new.signed_in
-    assert sign_in.is_root(user) == (kind == "root-user")
+    assert user.type == kind
 
 
 @pytest.mark.parametrize(
