@@ -6,7 +6,6 @@ Token endpoint, console and simulator all come through here, so that they cannot
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 from sqlalchemy import Connection
 
@@ -21,12 +20,6 @@ from app.services.refusals import Refusal, Refused
 from app.services.runtime import Runtime
 from app.storage import audit, service_accounts
 from app.storage.audit import AuditEvent
-
-#: Stands in for a service account that is not there.
-_STAND_IN: dict[str, Any] = {
-    "service_account": ServiceAccount("sa-", "nobody", RootAccount("0")),
-    "trust": TrustedRelationship("", 1, ""),
-}
 
 #: One message, whatever the cause: a caller learns nothing of the service account.
 NOT_PERMITTED = "this service account cannot be impersonated by the subject of this token"
@@ -77,14 +70,24 @@ def gather(
 def decide(runtime: Runtime, facts: Facts, attempt: Attempt) -> tuple[ServiceAccount, Decision]:
     """Decide. A yes is recorded with its token; a no is recorded here, then raised as `Refused`."""
     decision = may_impersonate(facts)
-    if facts.service_account is None:
-        # A look-up that finds nothing leaves less to do, and the time of the answer would tell:
-        # decide about a stand-in as well.
-        audit_service.owner_half_of(may_impersonate(replace(facts, **_STAND_IN)))
+    if audit_service.is_unknown_target(decision):
+        # A target that is not there leaves less to do, and the time of the answer would tell.
+        audit_service.owner_half_of(may_impersonate(_about_a_stand_in(facts)))
     if decision.allowed and facts.service_account is not None:
         return facts.service_account, decision
     _record_denial(runtime, facts, decision, attempt)
     raise Refused(Refusal.TARGET, NOT_PERMITTED, decision_id=attempt.decision_id, recorded=True)
+
+
+def _about_a_stand_in(facts: Facts) -> Facts:
+    """The question of an owner's half, about a service account that nobody has."""
+    account = RootAccount(facts.target.account_id or "0")
+    return replace(
+        facts,
+        service_account=ServiceAccount(facts.target.service_account_id, "nobody", account),
+        trust=TrustedRelationship("", 1, facts.caller.account.id),
+        policies=(),
+    )
 
 
 def _record_denial(runtime: Runtime, facts: Facts, decision: Decision, attempt: Attempt) -> None:
