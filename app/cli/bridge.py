@@ -26,10 +26,13 @@ import time
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import quote
 
 from granian.rsgi import ProtocolClosed, Scope  # type: ignore[attr-defined]
+
+from app.cli.lane import AnswerTogether, Lane
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -91,9 +94,13 @@ class Bridge:
         max_body_bytes: int,
         body_within: float = BODY_WITHIN,
         log_access: bool = False,
+        quick: frozenset[str] = frozenset(),
+        answer_together: AnswerTogether[Answer] | None = None,
     ) -> None:
         self._application = application
         self._pool = ThreadPoolExecutor(threads, "request")
+        self._quick = quick
+        self._lane = None if answer_together is None else Lane(answer_together)
         self._max_body_bytes = max_body_bytes
         self._body_within = body_within
         self._log_access = log_access
@@ -107,8 +114,11 @@ class Bridge:
             is_read = length <= self._max_body_bytes
             body = await self._read(exchange, length) if length and is_read else b""
             environ = _environ(scope, headers, body, length)
-            loop = asyncio.get_running_loop()
-            answer = await loop.run_in_executor(self._pool, self._run, environ)
+            if self._lane is not None and scope.path in self._quick:
+                answer = await self._lane.ask(partial(self._run, environ))
+            else:
+                loop = asyncio.get_running_loop()
+                answer = await loop.run_in_executor(self._pool, self._run, environ)
         except Refusal as refusal:
             is_read, answer = False, refusal.answer()
         if not is_read:
@@ -120,6 +130,8 @@ class Bridge:
     def __rsgi_del__(self, loop: asyncio.AbstractEventLoop) -> None:
         """The worker stops: granian has waited for the requests by now."""
         self._pool.shutdown()
+        if self._lane is not None:
+            self._lane.stop()
 
     async def _read(self, exchange: Exchange, length: int) -> bytes:
         """The whole body. Raises `Refusal`."""
@@ -135,6 +147,8 @@ class Bridge:
         return body
 
     def _run(self, environ: dict[str, Any]) -> Answer:
+        # Read anew where the request is asked once more (`app.storage.held_writes`).
+        environ = {**environ, "wsgi.input": io.BytesIO(environ["crossroot.body"])}
         answer = Answer()
         chunks: Iterable[bytes] = ()
         try:
@@ -181,7 +195,7 @@ def _environ(scope: Scope, headers: Headers, body: bytes, length: int) -> dict[s
         "REMOTE_ADDR": _address(scope.client)[0],
         "wsgi.version": (1, 0),
         "wsgi.url_scheme": scope.scheme,
-        "wsgi.input": io.BytesIO(body),
+        "crossroot.body": body,
         "wsgi.errors": sys.stderr,
         "wsgi.multithread": True,
         "wsgi.multiprocess": True,

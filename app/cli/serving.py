@@ -22,7 +22,8 @@ from granian.log import LogLevels
 from app.cli.bridge import Bridge
 from app.cli.errors import CannotDo
 from app.cli.lifeline import stop_with_parent
-from app.factory import create_app
+from app.factory import create_app, runtime_of
+from app.oauth import paths
 from app.settings import Settings
 
 #: An authorization request of 8 KiB is percent-encoded again where it leads to the sign-in page.
@@ -105,11 +106,14 @@ def load_worker(settings: Settings, log_access: bool) -> Any:
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C: the parent passes it on as SIGTERM
     stop_with_parent()
+    app = create_app(settings)
     return Bridge(
-        create_app(settings),
+        app,
         threads=settings.threads,
         max_body_bytes=settings.max_body_bytes,
         log_access=log_access,
+        quick=frozenset({paths.TOKEN, paths.SDK_TOKEN_V1, *paths.SDK_TOKEN_V2}),
+        answer_together=runtime_of(app).database.answer_together,
     )
 
 

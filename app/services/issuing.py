@@ -126,8 +126,7 @@ def issue(runtime: Runtime, grantable: Grantable) -> IssuedToken:
         audit.add(connection, event)
         runtime.reached("issue:audited")
 
-    runtime.database.write(commit)
-    runtime.reached("issue:committed")
+    runtime.database.write_before_answer(commit, lambda: runtime.reached("issue:committed"))
     return IssuedToken(
         access_token,
         token.expires_at - token.issued_at,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -22,7 +22,8 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as NoFreeConnection
 from sqlalchemy.orm import DeclarativeBase, registry
 
-from app.storage.group_commit import GroupCommit, TooLong
+from app.storage.group_commit import GroupCommit, LostTransaction, TooLong
+from app.storage.held_writes import HeldWrites
 
 _NAMES = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -96,6 +97,7 @@ class Database:
         self._idle: list[Connection] = []
         self._driver_error: type[Exception] = engine.dialect.loaded_dbapi.Error
         self._group = GroupCommit(self._write_transaction, _LOCK_WAIT_MS / 1000)
+        self._held = HeldWrites(self._group)
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -130,7 +132,28 @@ class Database:
         `StoreUnavailable` where the store fails, and whatever `work` raises.
         """
         with self._translated():
+            self._held.before_write()
             return cast("Result", self._group.run(work))
+
+    def write_before_answer(
+        self, work: Callable[[Connection], object], after: Callable[[], None] | None = None
+    ) -> None:
+        """Run `work` in a transaction that is durable before the request's answer leaves.
+
+        Nothing may be made of the outcome but the answer: in `answer_together` the work is done
+        after this returns. `after` is told once it is durable. Raises as `write` does.
+        """
+        with self._translated():
+            if self._held.hold(work, after):
+                return
+            self._group.run(work)
+        if after is not None:
+            after()
+
+    def answer_together(self, requests: Sequence[Callable[[], Result]]) -> list[Result]:
+        """Ask requests one after the other, and return their answers when all that they wrote
+        with `write_before_answer` is durable, in one transaction where none failed."""
+        return self._held.answer_together(requests)
 
     def close(self) -> None:
         """Close every connection; the last one folds SQLite's write-ahead log in."""
@@ -183,6 +206,8 @@ class Database:
             raise StoreUnavailable(type(error.orig).__name__) from error
         except self._driver_error as error:
             raise StoreUnavailable(type(error).__name__) from error
+        except LostTransaction as error:
+            raise StoreUnavailable("the store ended the transaction half-way") from error
         except TooLong as error:
             raise StoreUnavailable("another write takes too long") from error
         except NoFreeConnection as error:

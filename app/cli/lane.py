@@ -1,0 +1,91 @@
+"""One thread that answers in turns: what has come is answered, then all of it leaves together.
+
+Handing each request to a thread of its own, and each thread waiting for its commit, costs more
+than the work in between: threads of one interpreter take its lock from each other at every step.
+Requests that never wait for anything but the store therefore share one thread. It takes all that
+have come, has their answers worked out, and lets them go when what they wrote is on the disk
+(`app.storage.held_writes`); meanwhile the next ones gather.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from queue import Empty, SimpleQueue
+from threading import Thread
+from typing import Generic, NamedTuple, TypeVar
+
+Answer = TypeVar("Answer")
+#: Answers the requests of one turn, in order.
+AnswerTogether = Callable[[Sequence[Callable[[], Answer]]], list[Answer]]
+
+#: More in one turn would keep the first one waiting.
+MOST_IN_A_TURN = 16
+
+
+class _Passenger(NamedTuple, Generic[Answer]):
+    ask: Callable[[], Answer]
+    answered: asyncio.Future[Answer]
+    loop: asyncio.AbstractEventLoop
+
+
+class Lane(Generic[Answer]):
+    """Answers requests in turns, in a thread of its own."""
+
+    def __init__(self, answer_together: AnswerTogether[Answer]) -> None:
+        self._answer_together = answer_together
+        self._arrived: SimpleQueue[_Passenger[Answer] | None] = SimpleQueue()
+        self._thread = Thread(target=self._run, name="lane", daemon=True)
+        self._thread.start()
+
+    def ask(self, ask: Callable[[], Answer]) -> asyncio.Future[Answer]:
+        """The answer, when all that it wrote is durable. `ask` must not raise."""
+        loop = asyncio.get_running_loop()
+        answered: asyncio.Future[Answer] = loop.create_future()
+        self._arrived.put(_Passenger(ask, answered, loop))
+        return answered
+
+    def stop(self) -> None:
+        """Answer what has come, and end."""
+        self._arrived.put(None)
+        self._thread.join()
+
+    def _run(self) -> None:
+        while (turn := self._next_turn()) is not None:
+            try:
+                answers = self._answer_together([each.ask for each in turn])
+            except BaseException as error:  # noqa: BLE001 - whoever waits has to hear of it
+                _deliver(turn, [error] * len(turn))
+            else:
+                _deliver(turn, answers)
+
+    def _next_turn(self) -> list[_Passenger[Answer]] | None:
+        first = self._arrived.get()
+        if first is None:
+            return None
+        turn = [first]
+        try:
+            while len(turn) < MOST_IN_A_TURN:
+                another = self._arrived.get_nowait()
+                if another is None:
+                    self._arrived.put(None)
+                    break
+                turn.append(another)
+        except Empty:
+            pass
+        return turn
+
+
+def _deliver(turn: list[_Passenger[Answer]], answers: Sequence[Answer | BaseException]) -> None:
+    """All at once: waking the loop costs as much for one as for many."""
+
+    def deliver() -> None:
+        for each, answer in zip(turn, answers, strict=True):
+            if each.answered.done():
+                continue  # the client has gone
+            if isinstance(answer, BaseException):
+                each.answered.set_exception(answer)
+            else:
+                each.answered.set_result(answer)
+
+    turn[0].loop.call_soon_threadsafe(deliver)
