@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import time
 from collections.abc import Callable
@@ -12,6 +11,9 @@ from flask import Flask, Response, jsonify, request
 from werkzeug.exceptions import HTTPException
 
 from app.oauth import server as oauth
+from app.oauth.endpoints import token
+from app.oauth.errors import finished, http_error_response, unexpected_response
+from app.oauth.front import TokenFront
 from app.services.runtime import Runtime
 from app.settings import Settings
 from app.storage.database import configure
@@ -23,8 +25,6 @@ from app.tokens.secrets import PasswordHasher, SecretHasher, load_or_create_pepp
 
 RUNTIME = "crossroot"
 PEPPER_FILE = "pepper.key"
-
-logger = logging.getLogger(__name__)
 
 
 def create_app(
@@ -68,11 +68,16 @@ def create_app(
         runtime = replace(runtime, reached=reached)
     app.extensions[RUNTIME] = runtime
 
-    app.register_blueprint(oauth.blueprint(runtime))
+    server = oauth.protocol_server(runtime)
+    app.register_blueprint(oauth.blueprint(runtime, server))
     _add_health(app)
-    app.after_request(_add_headers)
-    app.register_error_handler(HTTPException, _http_error)
-    app.register_error_handler(Exception, _unexpected_error)
+    app.after_request(finished)
+    app.register_error_handler(HTTPException, http_error_response)
+    app.register_error_handler(Exception, lambda error: unexpected_response(error, request))
+    front = TokenFront(
+        app.wsgi_app, lambda asked: token.token(runtime, server, asked), settings.max_body_bytes
+    )
+    app.wsgi_app = front  # type: ignore[method-assign]
     return app
 
 
@@ -89,29 +94,3 @@ def _add_health(app: Flask) -> None:
     def alive() -> Response:
         """The process answers; the store is not asked."""
         return jsonify({"status": "alive"})
-
-
-def _add_headers(response: Response) -> Response:
-    response.headers.setdefault("X-Content-Type-Options", "nosniff")
-    response.headers.setdefault("Cache-Control", "no-store")
-    return response
-
-
-def _http_error(error: HTTPException) -> Response:
-    """A clean answer for what no endpoint took: a wrong path, a wrong method, a huge body."""
-    response = jsonify({"error": "invalid_request", "error_description": error.name})
-    response.status_code = error.code or 500
-    for name, value in error.get_headers():
-        if name.lower() not in ("content-type", "content-length"):
-            response.headers[name] = value
-    return response
-
-
-def _unexpected_error(error: Exception) -> Response:
-    """Details go to the log, never to the caller."""
-    logger.error("unexpected error at %s %r", request.method, request.path, exc_info=error)
-    response = jsonify(
-        {"error": "server_error", "error_description": "unexpected error; it has been logged"}
-    )
-    response.status_code = 500
-    return response

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import logging
 from dataclasses import dataclass
 from typing import Any
 
-from flask import Response
+from flask import Request, Response
+from werkzeug.exceptions import HTTPException
 
 from app.services.refusals import Refusal, Refused
 
@@ -17,6 +19,8 @@ CHALLENGES = {
     "invalid_client": 'Basic realm="crossroot", charset="UTF-8"',
     "invalid_token": 'Bearer realm="crossroot", error="invalid_token"',
 }
+logger = logging.getLogger(__name__)
+
 NO_STORE = {"Cache-Control": "no-store", "Pragma": "no-cache"}
 
 
@@ -86,3 +90,29 @@ def json_response(body: dict[str, Any], status: int = 200) -> Response:
     """JSON that no cache keeps."""
     text = json.dumps(body, separators=(",", ":"))
     return Response(text, status, NO_STORE, content_type="application/json")
+
+
+def finished(response: Response) -> Response:
+    """With the headers that every answer has."""
+    response.headers.setdefault("X-Content-Type-Options", "nosniff")
+    response.headers.setdefault("Cache-Control", "no-store")
+    return response
+
+
+def http_error_response(error: HTTPException) -> Response:
+    """A clean answer for what no endpoint took: a wrong path, a wrong method, a huge body."""
+    response = json_response(
+        {"error": "invalid_request", "error_description": error.name}, error.code or 500
+    )
+    for name, value in error.get_headers():
+        if name.lower() not in ("content-type", "content-length"):
+            response.headers[name] = value
+    return response
+
+
+def unexpected_response(error: Exception, request: Request) -> Response:
+    """Details go to the log, never to the caller."""
+    logger.error("unexpected error at %s %r", request.method, request.path, exc_info=error)
+    return json_response(
+        {"error": "server_error", "error_description": "unexpected error; it has been logged"}, 500
+    )

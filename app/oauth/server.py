@@ -38,9 +38,8 @@ def protocol_server(runtime: Runtime) -> ProtocolServer:
     return server
 
 
-def blueprint(runtime: Runtime) -> Blueprint:
+def blueprint(runtime: Runtime, server: ProtocolServer) -> Blueprint:
     """The endpoints, path by path."""
-    server = protocol_server(runtime)
     door = Blueprint(
         "oauth",
         __name__,

@@ -151,7 +151,7 @@ def reset_password(runtime: Runtime, user: RootUser | IamUser, password: str) ->
             accounts.set_root_password(connection, user.account.id, encoded)
         else:
             accounts.set_user_password(connection, user.id, encoded)
-        ended = _end_everything_of(runtime, connection, user.id)
+        ended = _end_everything_of(runtime, connection, user)
         audit_service.write_by_operator(
             runtime,
             connection,
@@ -176,7 +176,7 @@ def set_user_enabled(runtime: Runtime, user_id: str, *, enabled: bool) -> None:
             raise NotFound(f"there is no IAM user {user_id}")
         accounts.set_user_enabled(connection, user_id, enabled)
         if not enabled:
-            _end_everything_of(runtime, connection, user_id)
+            _end_everything_of(runtime, connection, user)
         audit_service.write_by_operator(
             runtime,
             connection,
@@ -188,11 +188,11 @@ def set_user_enabled(runtime: Runtime, user_id: str, *, enabled: bool) -> None:
     change(runtime, write)
 
 
-def _end_everything_of(runtime: Runtime, connection: Connection, user_id: str) -> int:
+def _end_everything_of(runtime: Runtime, connection: Connection, user: RootUser | IamUser) -> int:
     """Sessions and what can be refreshed, tokens and those acted through; returns how many."""
     now = runtime.now()
-    sessions.end_user(connection, user_id, now)
-    return tokens.revoke_principal(connection, user_id, now)
+    sessions.end_user(connection, user.id, now)
+    return tokens.revoke_principal(connection, user.account.id, user.id, now)
 
 
 def hash_password(runtime: Runtime, password: str) -> str:

@@ -154,7 +154,9 @@ def set_enabled(runtime: Runtime, service_account_id: str, *, enabled: bool) -> 
         account = _require(connection, service_account_id)
         service_accounts.set_enabled(connection, service_account_id, enabled)
         if not enabled:
-            tokens.revoke_principal(connection, service_account_id, runtime.now())
+            tokens.revoke_principal(
+                connection, account.account.id, service_account_id, runtime.now()
+            )
         event = Event.SERVICE_ACCOUNT_ENABLE if enabled else Event.SERVICE_ACCOUNT_DISABLE
         audit_service.write_by_operator(
             runtime, connection, event, account.account.id, str(account.vrn)

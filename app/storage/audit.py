@@ -10,11 +10,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import JSON, Connection, Index, String, bindparam, insert, select, text
+from sqlalchemy import JSON, Connection, String, bindparam, insert, select, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.domain.events import Event, Outcome
-from app.storage.database import Base
+from app.storage.database import Base, partial_index
 from app.storage.prepared import PreparedInsert
 
 
@@ -23,8 +23,8 @@ class AuditRow(Base):
 
     __tablename__ = "audit_events"
     __table_args__ = (
-        Index("ix_audit_events_actor_account_id_at", "actor_account_id", "at"),
-        Index("ix_audit_events_owner_account_id_at", "owner_account_id", "at"),
+        partial_index("audit_events", "actor_account_id", "at"),
+        partial_index("audit_events", "owner_account_id", "at"),
     )
 
     id: Mapped[str] = mapped_column(String(36), primary_key=True)

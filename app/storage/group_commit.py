@@ -2,8 +2,9 @@
 
 A commit that is on disk costs a sync, and the sync is the same for one write as for ten. The
 thread that comes first leads: it takes everything that waits and commits it as one transaction,
-while the next ones gather behind it. Where one of them fails, all are made anew, each in a savepoint
-of its own, so that it takes nobody else along; nobody hears "done" before the commit is durable.
+while the next ones gather behind it. Where one of them fails, all are made anew, each in a
+savepoint of its own, so that it takes nobody else along; nobody hears "done" before the commit
+is durable.
 """
 
 from __future__ import annotations

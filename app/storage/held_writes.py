@@ -94,4 +94,3 @@ class HeldWrites:
             return self._group.run_all([each.work for each in waiting if each.work is not None])
         except Exception as error:  # noqa: BLE001 - each request hears of it
             return [error] * len(waiting)
-

@@ -87,35 +87,38 @@ class PreparedScalar:
 
 
 class PreparedRow:
-    """A SELECT of at most one row by one parameter; the row's fields are its columns."""
+    """A SELECT of at most one row; the row's fields are its columns."""
 
     def __init__(self, statement: Select[Any]) -> None:
         self.statement = statement
-        self._compiled: dict[str, tuple[str, str | None, _Convert]] = {}
+        self._compiled: dict[str, tuple[str, tuple[str, ...] | None, _Convert]] = {}
 
-    def find(self, connection: Connection, value: Any) -> Any | None:
+    def find(self, connection: Connection, **values: Any) -> Any | None:
+        """The row, for a value of each parameter. Raises KeyError where one is missing."""
         dialect = connection.dialect
         found = self._compiled.get(dialect.name)
         if found is None:
             found = self._compiled.setdefault(dialect.name, self._compile(dialect))
-        text, name, read = found
-        values = (value,) if name is None else {name: value}
-        row = _execute(connection, text, values).fetchone()
+        text, order, read = found
+        bound = values if order is None else tuple([values[name] for name in order])
+        row = _execute(connection, text, bound).fetchone()
         return None if row is None else read(row)
 
-    def _compile(self, dialect: Dialect) -> tuple[str, str | None, _Convert]:
+    def _compile(self, dialect: Dialect) -> tuple[str, tuple[str, ...] | None, _Convert]:
         compiled = self.statement.compile(dialect=dialect)
-        (name,) = compiled.binds
         columns = list(self.statement.selected_columns)
         fields = namedtuple("fields", [str(column.key) for column in columns])  # type: ignore[misc]
         converts = [
-            column.type.dialect_impl(dialect).result_processor(dialect, None) for column in columns
+            (place, convert)
+            for place, column in enumerate(columns)
+            if (convert := column.type.dialect_impl(dialect).result_processor(dialect, None))
         ]
 
         def read(row: tuple[Any, ...]) -> Any:
-            return fields._make(
-                value if convert is None else convert(value)
-                for value, convert in zip(row, converts, strict=True)
-            )
+            values = list(row)
+            for place, convert in converts:
+                values[place] = convert(values[place])
+            return fields._make(values)
 
-        return str(compiled), None if compiled.positional else name, read
+        order = tuple(compiled.positiontup or ()) if compiled.positional else None
+        return str(compiled), order, read

@@ -25,6 +25,7 @@ from app.domain.principals import RootAccount, ServiceAccount
 from app.domain.problems import InvalidDocument, Problem
 from app.storage.accounts import AccountRow
 from app.storage.database import Base
+from app.storage.prepared import PreparedRow
 
 
 class ServiceAccountRow(Base):
@@ -58,7 +59,7 @@ class TrustRow(Base):
     created_at: Mapped[int]
 
 
-_ONE = (
+_ONE = PreparedRow(
     select(
         ServiceAccountRow.id,
         ServiceAccountRow.name,
@@ -88,9 +89,7 @@ def find_with_trust(
     connection: Connection, service_account_id: str, trusted_account_id: str
 ) -> tuple[ServiceAccount | None, TrustedRelationship | None]:
     """A service account and its relationship with one account: always one statement."""
-    row = connection.execute(
-        _ONE, {"id": service_account_id, "trusted": trusted_account_id}
-    ).first()
+    row = _ONE.find(connection, id=service_account_id, trusted=trusted_account_id)
     if row is None:
         return None, None
     return service_account_of(row), _trust(row)

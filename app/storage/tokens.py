@@ -14,6 +14,7 @@ from sqlalchemy import (
     JSON,
     ColumnElement,
     Connection,
+    Index,
     String,
     bindparam,
     insert,
@@ -28,25 +29,35 @@ from app.domain.documents import compile_stored
 from app.domain.limits import TokenLimits
 from app.domain.principals import Actor
 from app.storage import epoch
-from app.storage.database import Base
+from app.storage.database import Base, partial_index
 from app.storage.prepared import PreparedInsert, PreparedRow
 
 
 class TokenRow(Base):
-    """One issued token. Times in epoch seconds."""
+    """One issued token. Times in epoch seconds.
+
+    Each index is written with each token, in a page of its own: they leave out what is not there.
+    """
 
     __tablename__ = "tokens"
+    __table_args__ = (
+        Index("ix_tokens_account_id_subject_id", "account_id", "subject_id"),
+        partial_index("tokens", "actor_account_id", "actor_id"),
+        partial_index("tokens", "parent_id"),
+        partial_index("tokens", "grant_id"),
+        partial_index("tokens", "session_id"),
+    )
 
     id: Mapped[str] = mapped_column(String(36), primary_key=True)
-    parent_id: Mapped[str | None] = mapped_column(String(36), index=True)
-    grant_id: Mapped[str | None] = mapped_column(String(36), index=True)
-    session_id: Mapped[str | None] = mapped_column(String(36), index=True)
+    parent_id: Mapped[str | None] = mapped_column(String(36))
+    grant_id: Mapped[str | None] = mapped_column(String(36))
+    session_id: Mapped[str | None] = mapped_column(String(36))
     client_id: Mapped[str] = mapped_column(String(64))
     subject_type: Mapped[str] = mapped_column(String(20))
-    subject_id: Mapped[str] = mapped_column(String(40), index=True)
-    account_id: Mapped[str] = mapped_column(String(20), index=True)
-    actor_id: Mapped[str | None] = mapped_column(String(40), index=True)
-    actor_account_id: Mapped[str | None] = mapped_column(String(20), index=True)
+    subject_id: Mapped[str] = mapped_column(String(40))
+    account_id: Mapped[str] = mapped_column(String(20))
+    actor_id: Mapped[str | None] = mapped_column(String(40))
+    actor_account_id: Mapped[str | None] = mapped_column(String(20))
     actor: Mapped[dict[str, str] | None] = mapped_column(JSON(none_as_null=True))
     decision_id: Mapped[str | None] = mapped_column(String(36))
     audience: Mapped[list[str]] = mapped_column(JSON)
@@ -96,7 +107,7 @@ class TokenRecord:
 
 
 _ONE = PreparedRow(select(*TokenRow.__table__.columns).where(TokenRow.id == bindparam("id")))
-_REVOKED = select(TokenRow.revoked_at).where(TokenRow.id == bindparam("id"))
+_REVOKED = PreparedRow(select(TokenRow.revoked_at).where(TokenRow.id == bindparam("id")))
 _ADD = PreparedInsert(insert(TokenRow))
 # The UPDATE stands first: for a statement that begins with WITH, Python's sqlite3 counts no rows.
 _DESCENDANTS = """
@@ -146,7 +157,7 @@ def add(connection: Connection, token: TokenRecord) -> None:
 
 
 def find(connection: Connection, token_id: str) -> TokenRecord | None:
-    row = _ONE.find(connection, token_id)
+    row = _ONE.find(connection, id=token_id)
     if row is None:
         return None
     return TokenRecord(
@@ -185,7 +196,7 @@ def _actor(claim: dict[str, str]) -> Actor:
 
 def is_revoked(connection: Connection, token_id: str) -> bool:
     """Whether the token was revoked, or is not known at all."""
-    row = connection.execute(_REVOKED, {"id": token_id}).first()
+    row = _REVOKED.find(connection, id=token_id)
     return row is None or row.revoked_at is not None
 
 
@@ -216,13 +227,11 @@ def revoke_account(connection: Connection, account_id: str, now: int) -> int:
     )
 
 
-def revoke_principal(connection: Connection, principal_id: str, now: int) -> int:
-    """End all tokens of a user or service account, those it acts through included."""
-    return _revoke_where(
-        connection,
-        now,
-        (TokenRow.subject_id == principal_id) | (TokenRow.actor_id == principal_id),
-    )
+def revoke_principal(connection: Connection, account_id: str, principal_id: str, now: int) -> int:
+    """End all tokens of an account's user or service account, those it acts through included."""
+    own = (TokenRow.account_id == account_id) & (TokenRow.subject_id == principal_id)
+    through = (TokenRow.actor_account_id == account_id) & (TokenRow.actor_id == principal_id)
+    return _revoke_where(connection, now, own | through)
 
 
 def _revoke_where(connection: Connection, now: int, condition: ColumnElement[bool]) -> int:

@@ -71,7 +71,7 @@ def test_whoever_commits_a_token_and_whoever_takes_away_keep_each_other_out() ->
         tokens.revoke_grant,
         tokens.revoke_session,
         tokens.revoke_account,
-        tokens.revoke_principal,
+        lambda each, name, now: tokens.revoke_principal(each, "1", name, now),
     ],
 )
 def test_a_revocation_takes_the_lock_first(

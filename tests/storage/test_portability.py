@@ -98,7 +98,7 @@ def test_whatever_the_story_runs_is_postgresql(tmp_path: Path) -> None:
     assert session is not None
     sign_in.sign_out(world.runtime, session.signed_in)
     jti = claims_of(user_token)["jti"]
-    world.runtime.database.write(lambda each: tokens.revoke_principal(each, world.user_id, 1))
+    world.runtime.database.write(lambda each: tokens.revoke_principal(each, "1", world.user_id, 1))
     world.runtime.database.write(lambda each: tokens.revoke_grant(each, jti, 1))
     with world.runtime.database.read() as connection:
         audit.find(connection, jti)

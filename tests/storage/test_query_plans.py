@@ -53,7 +53,7 @@ WRITES: dict[str, LookUp] = {
     "revoking a grant": lambda each: tokens.revoke_grant(each, "g", 1),
     "revoking a session": lambda each: tokens.revoke_session(each, "s", 1),
     "revoking an account": lambda each: tokens.revoke_account(each, "1", 1),
-    "revoking a principal": lambda each: tokens.revoke_principal(each, "p", 1),
+    "revoking a principal": lambda each: tokens.revoke_principal(each, "1", "p", 1),
     "retiring secrets": lambda each: clients.remove_secrets(each, "c"),
     "removing trust": lambda each: service_accounts.remove_trust(each, "s", "1"),
     "attaching a policy": lambda each: policies.detach(each, "p", "iam-user", "u"),

@@ -239,7 +239,7 @@ def test_a_user_ends_with_its_own_tokens_and_those_that_it_acts_through(
     through = add_line(database, "through", actor=ACTOR)
     others = add_line(database, "others", actor=colleague)
 
-    count = database.write(lambda each: tokens.revoke_principal(each, SYSTEM1.id, 500))
+    count = database.write(lambda each: tokens.revoke_principal(each, A.id, SYSTEM1.id, 500))
 
     assert count == GENERATIONS + 1
     assert ended(database) == {"mine", *through}
@@ -251,7 +251,9 @@ def test_a_service_account_ends_whoever_acts_through_it(database: Database) -> N
     add(database, token("another", subject_id="sa-2"))
     add(database, token("users", subject_type="iam-user", subject_id=SYSTEM1.id, account_id=A.id))
 
-    count = database.write(lambda each: tokens.revoke_principal(each, SERVICE_ACCOUNT.id, 500))
+    count = database.write(
+        lambda each: tokens.revoke_principal(each, B.id, SERVICE_ACCOUNT.id, 500)
+    )
 
     assert count == 2
     assert ended(database) == {"own", "through"}

@@ -14,18 +14,25 @@ def before_next_write(world: World, work: Callable[[], Any], *, times: int = 1) 
     Writes of `work` itself are not interrupted.
     """
     database = world.runtime.database
-    write = database.write
+    write, before_answer = database.write, database.write_before_answer
     seen: list[int] = []
 
-    def interrupted(do: Callable[[Any], Any]) -> Any:
-        if seen and seen[-1] < 0:
-            return write(do)
-        seen.append(-1)
-        work()
-        seen[-1] = len(seen)
-        if len(seen) == times:
-            database.write = write  # type: ignore[method-assign]
-        return write(do)
+    def interrupted(original: Callable[..., Any]) -> Callable[..., Any]:
+        def run(*arguments: Any) -> Any:
+            if seen and seen[-1] < 0:
+                return original(*arguments)
+            seen.append(-1)
+            work()
+            seen[-1] = len(seen)
+            if len(seen) == times:
+                replace(write, before_answer)
+            return original(*arguments)
 
-    database.write = interrupted  # type: ignore[method-assign]
+        return run
+
+    def replace(one: Any, other: Any) -> None:
+        database.write = one  # type: ignore[method-assign]
+        database.write_before_answer = other  # type: ignore[method-assign]
+
+    replace(interrupted(write), interrupted(before_answer))
     return seen
