@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import Any
 
 from sqlalchemy import Connection
 
 from app.domain.clients import Client
 from app.domain.events import Event, Outcome
-from app.domain.impersonation import Decision, Reason
+from app.domain.impersonation import Decision, Reason, TrustEvidence
+from app.domain.policy import Match
 from app.domain.principals import Principal
 from app.services.refusals import Refused
 from app.services.runtime import Runtime
@@ -24,9 +24,9 @@ def caller_half_of(decision: Decision) -> dict[str, Any]:
         "allowed": half.allowed,
         "reasons": [str(reason) for reason in half.reasons],
         "accounts": list(half.accounts),
-        "allows": [asdict(match) for match in half.policy.allows],
-        "denies": [asdict(match) for match in half.policy.denies],
-        "withheld": [asdict(match) for match in half.policy.withheld],
+        "allows": [_match(each) for each in half.policy.allows],
+        "denies": [_match(each) for each in half.policy.denies],
+        "withheld": [_match(each) for each in half.policy.withheld],
     }
 
 
@@ -37,7 +37,28 @@ def owner_half_of(decision: Decision) -> dict[str, Any]:
         "allowed": half.allowed,
         "reasons": [str(reason) for reason in half.reasons],
         "same_account": half.same_account,
-        "trust": None if half.trust is None else asdict(half.trust),
+        "trust": None if half.trust is None else _trust(half.trust),
+    }
+
+
+def _match(match: Match) -> dict[str, Any]:
+    return {
+        "policy_id": match.policy_id,
+        "policy_name": match.policy_name,
+        "version": match.version,
+        "statement": match.statement,
+        "condition": match.condition,
+        "undecided_keys": match.undecided_keys,
+    }
+
+
+def _trust(trust: TrustEvidence) -> dict[str, Any]:
+    return {
+        "id": trust.id,
+        "version": trust.version,
+        "condition": trust.condition,
+        "undecided_keys": trust.undecided_keys,
+        "expires_at": trust.expires_at,
     }
 
 

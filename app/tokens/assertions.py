@@ -53,7 +53,7 @@ class Assertion:
 def claimed_client(token: str) -> str | None:
     """The client that an assertion claims to be of: unverified, good for finding its keys."""
     try:
-        _, payload = read_compact(token)
+        _, payload, _ = read_compact(token)
         subject = parse_object(payload).get("sub")
     except TokenRejected:
         return None
@@ -68,7 +68,7 @@ def check_assertion(
     `iss` and `sub` are the client, `aud` this issuer alone, `jti` must be there; it lives at
     most ten minutes. That it is used once is for the caller to see to.
     """
-    header, payload = read_compact(token)
+    header, payload, _ = read_compact(token)
     if not header.keys() <= _HEADER_MEMBERS:
         raise TokenRejected(Rejection.HEADER)
     if str(header.get("typ", "JWT")).lower().removeprefix("application/") not in _TYPES:

@@ -60,17 +60,15 @@ class TokenRejected(Exception):
         self.reason = reason
 
 
-def read_compact(token: str) -> tuple[dict[str, Any], bytes]:
-    """The header, parsed, and the payload, undecoded. Raises TokenRejected."""
+def read_compact(token: str) -> tuple[dict[str, Any], bytes, bytes]:
+    """The header, parsed, the payload as bytes, and the signature. Raises TokenRejected."""
     if len(token) > MAX_TOKEN_LENGTH:
         raise TokenRejected(Rejection.TOO_LONG)
     parts = token.split(".")
     if len(parts) != 3:
         raise TokenRejected(Rejection.MALFORMED)
     header = parse_object(_decode(parts[0]))
-    payload = _decode(parts[1])
-    _decode(parts[2])
-    return header, payload
+    return header, _decode(parts[1]), _decode(parts[2])
 
 
 def _decode(part: str) -> bytes:

@@ -6,12 +6,10 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from joserfc import jws
-
 from app.tokens.claims import ACCESS_TOKEN_TYPE, ID_TOKEN_TYPE, MAX_TOKEN_LENGTH
 from app.tokens.keyring import ALGORITHMS, KeyRing
+from app.tokens.sealing import seal
 
-_REGISTRY = jws.JWSRegistry(algorithms=ALGORITHMS)
 # NaN and Infinity are no JSON (RFC 8259 section 6): refused rather than signed.
 _encode_json = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
 
@@ -51,9 +49,7 @@ class TokenIssuer:
         if claims.get("iss") != self.issuer:
             raise ValueError("claims are not of this issuer: iss must be its identifier")
         key = self._ring().signer(alg)
-        header = {"alg": alg, "typ": typ, "kid": key.kid}
-        payload = _encode_json(dict(claims)).encode("utf-8")
-        token = jws.serialize_compact(header, payload, key.private_key, registry=_REGISTRY)
+        token = seal(_encode_json(dict(claims)).encode("utf-8"), key, typ)
         if len(token) > MAX_TOKEN_LENGTH:
             raise TokenTooLarge(
                 f"the token would be {len(token)} characters long; at most {MAX_TOKEN_LENGTH} are"

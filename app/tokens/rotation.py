@@ -24,7 +24,7 @@ from app.tokens.key_files import (
     rename_file,
     write_private_text,
 )
-from app.tokens.keyring import KeyRing, SigningKey
+from app.tokens.keyring import KeyRing, KeyState, SigningKey
 
 #: For as long may others keep our key set (the `max-age` of JWKS), and a little on top.
 PUBLISHED_BEFORE_SIGNING = 300 + 60
@@ -59,7 +59,7 @@ def retire(directory: Path, kid: str) -> SigningKey:
     key = KeyRing.load(directory).verification_key(kid)
     halves = [] if key is None else _private_halves(directory, kid)
     if key is None or key.state == "next" or not halves:
-        raise KeyRingError(f"there is no key {kid} in {directory / 'active'}")
+        raise _not_there(directory, kid, "active", key)
     if key.state == "active":
         _require_another(directory, key, "promote another before retiring it")
         path = directory / "active" / f"{kid}.pem"
@@ -95,11 +95,7 @@ def revoke(directory: Path, kid: str) -> SigningKey:
 
     Raises `KeyRingError` where there is none, or where no other key could sign in its place.
     """
-    key = KeyRing.load(directory).verification_key(kid)
-    if key is None:
-        raise KeyRingError(f"there is no key {kid}")
-    if key.state == "active":
-        _require_another(directory, key, "generate another with --activate first")
+    key = require_revocable(directory, kid)
     retired = directory / "retired" / f"{kid}.pub.pem"
     for path in (*_private_halves(directory, kid), retired):
         if path.exists():
@@ -107,8 +103,33 @@ def revoke(directory: Path, kid: str) -> SigningKey:
     return key
 
 
-def _find(directory: Path, kid: str, state: str) -> SigningKey:
-    for key in KeyRing.load(directory).keys:
-        if key.kid == kid and key.state == state:
-            return key
-    raise KeyRingError(f"there is no key {kid} in {directory / state}")
+def require_revocable(directory: Path, kid: str) -> SigningKey:
+    """The key as it is before `revoke`. Raises what that would raise, and changes nothing."""
+    key = KeyRing.load(directory).verification_key(kid)
+    if key is None:
+        raise _not_there(directory, kid, None, None)
+    if key.state == "active":
+        remedy = f"run `crossroot keys generate --alg {key.alg} --activate` first"
+        _require_another(directory, key, remedy)
+    return key
+
+
+def _find(directory: Path, kid: str, state: KeyState) -> SigningKey:
+    key = KeyRing.load(directory).verification_key(kid)
+    if key is None or key.state != state:
+        raise _not_there(directory, kid, state, key)
+    return key
+
+
+def _not_there(
+    directory: Path, kid: str, wanted: KeyState | None, found: SigningKey | None
+) -> KeyRingError:
+    """Where the key was looked for, and in which state it is instead."""
+    if found is None or wanted is None:
+        return KeyRingError(f"there is no key {kid} in {directory}; see: crossroot keys list")
+    instead = {
+        "next": "it is published and does not sign yet",
+        "active": "it is active already",
+        "retired": "it is retired and signs no more",
+    }
+    return KeyRingError(f"there is no key {kid} in {directory / wanted}: {instead[found.state]}")
