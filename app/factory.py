@@ -10,6 +10,7 @@ from dataclasses import replace
 from flask import Flask, Response, jsonify, request
 from werkzeug.exceptions import HTTPException
 
+from app.management import server as management
 from app.oauth import server as oauth
 from app.oauth.endpoints import token
 from app.oauth.errors import finished, http_error_response, unexpected_response
@@ -70,6 +71,7 @@ def create_app(
 
     server = oauth.protocol_server(runtime)
     app.register_blueprint(oauth.blueprint(runtime, server))
+    app.register_blueprint(management.blueprint(runtime))
     _add_health(app)
     app.after_request(finished)
     app.register_error_handler(HTTPException, http_error_response)

@@ -52,6 +52,19 @@ class Event(StrEnum):
     KEY_RETIRE = "signing-key:retire"
     KEY_REVOKE = "signing-key:revoke"
 
+    API_READ = "api:read"
+    API_REFUSE = "api:refuse"
+    GROUP_CREATE = "group:create"
+    GROUP_UPDATE = "group:update"
+    GROUP_DELETE = "group:delete"
+    GROUP_MEMBER_ADD = "group:member:add"
+    GROUP_MEMBER_REMOVE = "group:member:remove"
+    SECRET_DELETE = "service-account:secret:delete"
+    TRUST_UPDATE = "service-account:trust:update"
+    CLIENT_UPDATE = "oauth-client:update"
+    CLIENT_DELETE = "oauth-client:delete"
+    SETTINGS_UPDATE = "account:settings:update"
+
 
 class Outcome(StrEnum):
     ALLOWED = "allowed"

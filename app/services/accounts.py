@@ -22,6 +22,7 @@ from app.services.administration import (
     require,
     require_account,
 )
+from app.services.authority import OPERATOR, Administrator
 from app.services.runtime import Runtime
 from app.storage import accounts, sessions, tokens
 from app.tokens.secrets import PasswordRefused
@@ -91,24 +92,41 @@ def create_user(
     runtime: Runtime, account_id: str, username: str, password: str, email: str | None = None
 ) -> IamUser:
     """Create an IAM user, who may do nothing yet. Raises `AdministrationError`."""
-    require(is_username(username), "a username is 5 to 50 of A-Z a-z 0-9 . _ -")
-    require(email is None or is_email(email), "expected an e-mail address, or none")
-    encoded = hash_password(runtime, password)
+    encoded = prepare_user(runtime, username, password, email)
+    return change(
+        runtime,
+        lambda connection: add_user(
+            runtime, connection, OPERATOR, account_id, username, encoded, email
+        ),
+    )
 
-    def write(connection: Connection) -> IamUser:
-        root = accounts.find_root(connection, account_id)
-        if root is None:
-            raise NotFound(f"there is no root account {account_id}")
-        if accounts.find_user_by_name(connection, root.email, username) is not None:
-            raise Conflict(f"account {account_id} has a user {username} already")
-        user = IamUser(runtime.new_id(), username, root.account)
-        accounts.add_user(connection, user, encoded, runtime.now(), email)
-        audit_service.write_by_operator(
-            runtime, connection, Event.USER_CREATE, account_id, f"iam-user/{user.id}"
-        )
-        return user
 
-    return change(runtime, write)
+def prepare_user(runtime: Runtime, username: str, password: str, email: str | None) -> str:
+    """Check what a new user is to have; the hash of the password. Raises `Invalid`."""
+    require(is_username(username), "a username is 5 to 50 of A-Z a-z 0-9 . _ -", "/username")
+    require(email is None or is_email(email), "expected an e-mail address, or none", "/email")
+    return hash_password(runtime, password)
+
+
+def add_user(
+    runtime: Runtime,
+    connection: Connection,
+    by: Administrator,
+    account_id: str,
+    username: str,
+    password_hash: str,
+    email: str | None,
+) -> IamUser:
+    """Write a user that was prepared. Raises `AdministrationError`."""
+    root = accounts.find_root(connection, account_id)
+    if root is None:
+        raise NotFound(f"there is no root account {account_id}")
+    if accounts.find_user_by_name(connection, root.email, username) is not None:
+        raise Conflict(f"account {account_id} has a user {username} already")
+    user = IamUser(runtime.new_id(), username, root.account)
+    accounts.add_user(connection, user, password_hash, runtime.now(), email)
+    by.write(runtime, connection, Event.USER_CREATE, account_id, f"iam-user/{user.id}")
+    return user
 
 
 def list_accounts(runtime: Runtime) -> list[RootUser]:
@@ -151,7 +169,7 @@ def reset_password(runtime: Runtime, user: RootUser | IamUser, password: str) ->
             accounts.set_root_password(connection, user.account.id, encoded)
         else:
             accounts.set_user_password(connection, user.id, encoded)
-        ended = _end_everything_of(runtime, connection, user)
+        ended = end_everything_of(runtime, connection, user)
         audit_service.write_by_operator(
             runtime,
             connection,
@@ -176,7 +194,7 @@ def set_user_enabled(runtime: Runtime, user_id: str, *, enabled: bool) -> None:
             raise NotFound(f"there is no IAM user {user_id}")
         accounts.set_user_enabled(connection, user_id, enabled)
         if not enabled:
-            _end_everything_of(runtime, connection, user)
+            end_everything_of(runtime, connection, user)
         audit_service.write_by_operator(
             runtime,
             connection,
@@ -188,7 +206,7 @@ def set_user_enabled(runtime: Runtime, user_id: str, *, enabled: bool) -> None:
     change(runtime, write)
 
 
-def _end_everything_of(runtime: Runtime, connection: Connection, user: RootUser | IamUser) -> int:
+def end_everything_of(runtime: Runtime, connection: Connection, user: RootUser | IamUser) -> int:
     """Sessions and what can be refreshed, tokens and those acted through; returns how many."""
     now = runtime.now()
     sessions.end_user(connection, user.id, now)
@@ -200,8 +218,9 @@ def hash_password(runtime: Runtime, password: str) -> str:
     require(
         len(password) >= MIN_PASSWORD_LENGTH,
         f"a password has at least {MIN_PASSWORD_LENGTH} characters",
+        "/password",
     )
     try:
         return runtime.passwords.hash(password)
     except PasswordRefused as error:
-        raise Invalid(str(error)) from None
+        raise Invalid(str(error), "/password") from None

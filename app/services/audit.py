@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 from app.domain.clients import Client
 from app.domain.events import Event, Outcome
 from app.domain.impersonation import Decision, Reason, TrustEvidence
-from app.domain.policy import Match
+from app.domain.policy import Match, PolicyDecision
 from app.domain.principals import Principal
 from app.services.refusals import Refused
 from app.services.runtime import Runtime
@@ -24,9 +24,17 @@ def caller_half_of(decision: Decision) -> dict[str, Any]:
         "allowed": half.allowed,
         "reasons": [str(reason) for reason in half.reasons],
         "accounts": list(half.accounts),
-        "allows": [_match(each) for each in half.policy.allows],
-        "denies": [_match(each) for each in half.policy.denies],
-        "withheld": [_match(each) for each in half.policy.withheld],
+        **policy_of(half.policy),
+    }
+
+
+def policy_of(decision: PolicyDecision | None) -> dict[str, Any]:
+    """The statements that had a say, with the versions of their policies as they were then."""
+    decision = decision or PolicyDecision(False)
+    return {
+        "allows": [_match(each) for each in decision.allows],
+        "denies": [_match(each) for each in decision.denies],
+        "withheld": [_match(each) for each in decision.withheld],
     }
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import (
+    JSON,
     Connection,
     ForeignKey,
     String,
@@ -22,7 +23,7 @@ from app.storage.database import Base
 
 
 class AccountRow(Base):
-    """A tenant, and the credentials of its root user."""
+    """A tenant, and the credentials of its root user. `settings` are what it changed of its own."""
 
     __tablename__ = "accounts"
 
@@ -32,6 +33,7 @@ class AccountRow(Base):
     password_hash: Mapped[str] = mapped_column(String(255))
     enabled: Mapped[bool]
     created_at: Mapped[int]
+    settings: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
 
 
 class IamUserRow(Base):

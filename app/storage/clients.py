@@ -32,7 +32,7 @@ class ClientRow(Base):
     id: Mapped[str] = mapped_column(String(64), primary_key=True)
     kind: Mapped[str] = mapped_column(String(20))
     name: Mapped[str] = mapped_column(String(64))
-    account_id: Mapped[str | None] = mapped_column(ForeignKey("accounts.id"))
+    account_id: Mapped[str | None] = mapped_column(ForeignKey("accounts.id"), index=True)
     service_account_id: Mapped[str | None] = mapped_column(
         ForeignKey("service_accounts.id"), unique=True
     )
@@ -46,6 +46,9 @@ class ClientRow(Base):
     created_at: Mapped[int]
     jwks: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
     post_logout_redirect_uris: Mapped[list[str] | None] = mapped_column(JSON(none_as_null=True))
+    jwks_uri: Mapped[str | None] = mapped_column(String(2048))
+    allowed_scopes: Mapped[list[str] | None] = mapped_column(JSON(none_as_null=True))
+    allowed_audiences: Mapped[list[str] | None] = mapped_column(JSON(none_as_null=True))
 
 
 class ClientSecretRow(Base):

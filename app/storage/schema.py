@@ -16,6 +16,7 @@ from app.storage import (  # noqa: F401
     audit,
     clients,
     grants,
+    idempotency,
     known_addresses,
     once,
     policies,
