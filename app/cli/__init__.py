@@ -22,6 +22,7 @@ _COMMANDS = {
     "accounts": "app.cli.accounts",
     "db": "app.cli.db",
     "demo": "app.cli.demo",
+    "iam": "app.cli.iam",
     "init": "app.cli.init",
     "keys": "app.cli.keys",
     "login": "app.cli.login",

@@ -81,6 +81,16 @@ class Browser:
         body = urlencode(fields).encode("ascii")
         return self._send(Request(self._own(url), body))  # noqa: S310 (as above)
 
+    def call(
+        self, method: str, url: str, body: Any = None, headers: dict[str, str] | None = None
+    ) -> Page:
+        """Call an API with JSON. Raises `CannotDo` where the server cannot be reached."""
+        data = None if body is None else json.dumps(body).encode("utf-8")
+        kind = {} if data is None else {"Content-Type": "application/json"}
+        every = {**(headers or {}), **kind}
+        request = Request(self._own(url), data, every, method=method)  # noqa: S310 (as above)
+        return self._send(request)
+
     def _own(self, url: str) -> str:
         if origin_of(url) != self._origin:
             raise CannotDo(f"{self._origin} sends us to another server, {origin_of(url)}")

@@ -26,7 +26,10 @@ class NewIamUser(Model):
 
 
 class IamUserChange(Model):
-    """What is sent is changed; disabling ends the user's sessions and tokens for good."""
+    """What is sent is changed; disabling ends the user's sessions and tokens for good.
+
+    An email of null takes the e-mail away.
+    """
 
     username: str | None = Field(None, pattern=r"^[A-Za-z0-9._-]{5,50}$")
     email: str | None = Field(None, min_length=3, max_length=254)
@@ -105,6 +108,7 @@ def _update(call: Call) -> UserDetails:
         call.ids["userId"],
         username=body.username,
         email=body.email,
+        remove_email=body.email is None and "email" in body.model_fields_set,
         enabled=body.enabled,
     )
 

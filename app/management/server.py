@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 from flask import Blueprint, Response, request
 
-from app.management import catalogue, dispatch, iam_users, openapi
+from app.management import catalogue, dispatch, iam_users, openapi, reference
 from app.management.operations import Operation
 from app.services.runtime import Runtime
 
@@ -21,14 +22,22 @@ OPERATIONS: tuple[Operation, ...] = (
 
 def blueprint(runtime: Runtime) -> Blueprint:
     """The endpoints, path by path."""
-    door = Blueprint("management", __name__)
+    door = Blueprint(
+        "management",
+        __name__,
+        template_folder="templates",
+        static_folder="static",
+        static_url_path="/api-reference/assets",
+    )
     for operation in OPERATIONS:
         rule = re.sub(r"\{(\w+)\}", r"<\1>", operation.path)
         door.add_url_rule(
             rule, operation.name, _view(runtime, operation), methods=(operation.method,)
         )
-    description = openapi.describe(OPERATIONS, runtime.settings.issuer)
-    door.add_url_rule("/openapi.json", "openapi", lambda: openapi.answer(description))
+    # Made when somebody asks: a worker starts without it.
+    described = cache(lambda: openapi.describe(OPERATIONS, runtime.settings.issuer))
+    door.add_url_rule("/openapi.json", "openapi", lambda: openapi.answer(described()))
+    door.add_url_rule("/api-reference", "reference", lambda: reference.page(described()))
     return door
 
 

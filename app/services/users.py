@@ -62,9 +62,10 @@ def update(
     by: Caller,
     user_id: str,
     *,
-    username: str | None,
-    email: str | None,
-    enabled: bool | None,
+    username: str | None = None,
+    email: str | None = None,
+    remove_email: bool = False,
+    enabled: bool | None = None,
 ) -> UserDetails:
     """Change what is not None; disabling ends sessions and tokens for good.
 
@@ -85,7 +86,7 @@ def update(
             _require_free(connection, by, user_id, username)
             users.set_name(connection, user_id, username)
             changed.append("username")
-        if email is not None and email != before.email:
+        if (email is not None or remove_email) and email != before.email:
             users.set_email(connection, user_id, email)
             changed.append("email")
         if enabled is not None and enabled != before.user.enabled:
