@@ -25,7 +25,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --no-config --no-header --generate-hash
 	--universal --python-version 3.11 --fork-strategy fewest $(if $(UPGRADE),--upgrade)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test coverage test-all bench lint format requirements lock clean
+.PHONY: help demo test coverage test-all mutation bench lint format requirements lock clean
 
 help: ## Show this list
 	@echo "make <target>, with PYTHON=python3.12 for another Python:"
@@ -52,6 +52,11 @@ test-all: coverage $(NODE_CLIENTS) ## Run every test that there is, with coverag
 	@$(RUN) pytest --no-header -n $(JOBS) --dist loadfile $(wildcard $(SLOW))
 	@echo "==> Libraries of the Node world against a served Crossroot"
 	@$(RUN) tests.node
+
+# Some 1,800 times the tests of the domain, each until the first failure: half an hour on one core.
+mutation: $(DEV) ## Slip into every rule in turn; a test must notice (MODULES="names policy" for some)
+	@echo "==> Mutants of app/domain"
+	@PYTHONHASHSEED=0 $(RUN) tests.mutation --jobs $(JOBS) $(MODULES)
 
 bench: $(DEV) $(BENCH_PEER) ## Measure against floors and a peer (needs wrk and Node.js); ARGS=--record writes it down
 	@$(RUN) bench $(ARGS)

@@ -10,18 +10,24 @@ from dataclasses import replace
 from flask import Flask, Response, jsonify, request
 from werkzeug.exceptions import HTTPException
 
+from app.evaluation import server as evaluation
+from app.evaluation.front import EvaluationFront
 from app.management import server as management
 from app.oauth import server as oauth
 from app.oauth.endpoints import token
 from app.oauth.errors import finished, http_error_response, unexpected_response
 from app.oauth.front import TokenFront
+from app.services.evaluation import AccessEvaluation
 from app.services.runtime import Runtime
 from app.settings import Settings
 from app.storage.database import configure
+from app.tokens import outbound
 from app.tokens.checker import TokenChecker
 from app.tokens.issuer import TokenIssuer
 from app.tokens.keyring import KeyRing
 from app.tokens.live_keyring import LiveKeyRing
+from app.tokens.outbound import Fetch
+from app.tokens.remote_keys import RemoteKeySets
 from app.tokens.secrets import PasswordHasher, SecretHasher, load_or_create_pepper
 
 RUNTIME = "crossroot"
@@ -36,9 +42,10 @@ def create_app(
     ring: Callable[[], KeyRing] | None = None,
     pepper: bytes | None = None,
     passwords: PasswordHasher | None = None,
+    fetch: Fetch = outbound.fetch,
     reached: Callable[[str], None] | None = None,
 ) -> Flask:
-    """Build the application. Tests hand in a clock, keys and a cheap password hasher.
+    """Build the application. Tests hand in a clock, keys, a network and a cheap password hasher.
 
     Raises `KeyRingError` where the keys cannot be read, and `ValueError` where they cannot sign.
     """
@@ -64,6 +71,7 @@ def create_app(
         checker=TokenChecker(ring, settings.issuer),
         secrets=SecretHasher(pepper),
         passwords=passwords or PasswordHasher(random_bytes),
+        key_sets=RemoteKeySets(fetch, clock),
     )
     if reached is not None:
         runtime = replace(runtime, reached=reached)
@@ -72,6 +80,8 @@ def create_app(
     server = oauth.protocol_server(runtime)
     app.register_blueprint(oauth.blueprint(runtime, server))
     app.register_blueprint(management.blueprint(runtime))
+    access = AccessEvaluation(runtime)
+    app.register_blueprint(evaluation.blueprint(runtime, access))
     _add_health(app)
     app.after_request(finished)
     app.register_error_handler(HTTPException, http_error_response)
@@ -79,7 +89,7 @@ def create_app(
     front = TokenFront(
         app.wsgi_app, lambda asked: token.token(runtime, server, asked), settings.max_body_bytes
     )
-    app.wsgi_app = front  # type: ignore[method-assign]
+    app.wsgi_app = EvaluationFront(front, access, settings.max_body_bytes)  # type: ignore[method-assign]
     return app
 
 

@@ -1,9 +1,9 @@
 """Where each microsecond of a request goes: `python -m bench.profile_request`.
 
-One request at a time, in this process, without a server: the functions that make up the walk
-are given a clock each, and the time of a function is what passes in it less what passes in
-those it calls that have a clock themselves. The clocks cost something too; the last line says
-how much longer a request takes with them.
+In this process, without a server, but answered as a worker answers them: by one thread, in turns
+of eight that share a commit. The functions that make up the walk are given a clock each, and the
+time of a function is what passes in it less what passes in those it calls that have a clock
+themselves. The clocks cost something too; the last line says how long a request takes without.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ from typing import Any
 from unittest import mock
 
 from flask import Flask
-from sqlalchemy.engine.default import DefaultDialect
 from werkzeug.test import EnvironBuilder
 
 from app.factory import create_app, runtime_of
 from app.oauth import client_auth
 from app.oauth.endpoints import token
+from app.oauth.front import TokenFront
 from app.oauth.grants import client_credentials, token_exchange
 from app.services import exchange, impersonation, issuing, machine_tokens, remembered
 from app.services import subject_tokens as subjects
 from app.settings import load_settings
-from app.storage import audit, epoch, service_accounts, tokens
+from app.storage import audit, database, epoch, service_accounts, tokens
 from app.storage.database import Database
 from app.tokens.checker import TokenChecker
 from app.tokens.issuer import TokenIssuer
@@ -79,13 +79,18 @@ _PARTS: dict[str, tuple[tuple[Any, str], ...]] = {
         (tokens, "add"),
         (audit, "add"),
     ),
-    "transaction: begin, savepoints, locks": ((Database, "write"),),
-    "commit: on the disk": ((DefaultDialect, "do_commit"),),
+    "transaction: begin, savepoints, locks": (
+        (Database, "answer_together"),
+        (Database, "write_before_answer"),
+    ),
+    "commit: on the disk": ((database, "_make_durable"),),
     "grant and the token's steps": ((token, "token"),),
     "answer": ((token, "json_response"),),
-    "Flask": ((Flask, "wsgi_app"),),
+    "request and response": ((TokenFront, "__call__"),),
 }
 _GLANCE = "reads"
+#: Requests of one turn: half of the most that there may be (`app.cli.lane.MOST_IN_A_TURN`).
+AT_ONCE = 8
 
 
 class Clocks:
@@ -177,23 +182,36 @@ def run(folder: Path, count: int) -> str:
     story = tell(settings)
     app = create_app(settings)
     columns = [measured(app, call, count) for call in (story.client_credentials, story.exchange)]
-    runtime_of(app).database.engine.dispose()
+    runtime_of(app).database.close()
     return table(columns)
 
 
 def measured(app: Flask, call: Call, count: int) -> tuple[Clocks, int, float, float]:
     """Clocks after `count` requests; then a request's time without and with them, in µs."""
-    for _ in range(200):
-        request(app, call)
-    plain = median(request(app, call) for _ in range(count))
+    turns = -(-count // AT_ONCE)
+    for _ in range(25):
+        turn(app, call)
+    plain = median(turn(app, call) for _ in range(turns))
     clocks = Clocks()
     with clocks.attached():
-        timed = median(request(app, call) for _ in range(count))
-    return clocks, count, plain, timed
+        timed = median(turn(app, call) for _ in range(turns))
+    return clocks, turns * AT_ONCE, plain, timed
 
 
-def request(app: Flask, call: Call) -> float:
-    """One request through the WSGI application. Returns its wall time in microseconds."""
+def turn(app: Flask, call: Call) -> float:
+    """Requests that leave together, as in `app.cli.lane`. The wall time of each, in µs."""
+    requests = [request(app, call) for _ in range(AT_ONCE)]
+    started = time.perf_counter_ns()
+    answers = runtime_of(app).database.answer_together(requests)
+    passed = time.perf_counter_ns() - started
+    for status, body in answers:
+        if status != "200 OK":
+            raise RuntimeError(f"{status}: {body.decode()}")
+    return passed / AT_ONCE / 1000
+
+
+def request(app: Flask, call: Call) -> Callable[[], tuple[str, bytes]]:
+    """One request through the WSGI application, ready to be asked; its status and body."""
     headers = [
         ("Authorization", call.authorization),
         ("Content-Type", "application/x-www-form-urlencoded"),
@@ -205,17 +223,17 @@ def request(app: Flask, call: Call) -> float:
         headers=headers,
         environ_base={"REMOTE_ADDR": "127.0.0.1"},
     ).get_environ()
-    answered: list[str] = []
 
-    def start_response(status: str, _headers: Any, _exc_info: Any = None, /) -> Any:
-        answered.append(status)
+    def ask() -> tuple[str, bytes]:
+        answered: list[str] = []
 
-    started = time.perf_counter_ns()
-    body = b"".join(app.wsgi_app(environ, start_response))
-    passed = time.perf_counter_ns() - started
-    if answered != ["200 OK"]:
-        raise RuntimeError(f"{answered}: {body.decode()}")
-    return passed / 1000
+        def start_response(status: str, _headers: Any, _exc_info: Any = None, /) -> Any:
+            answered.append(status)
+
+        body = b"".join(app.wsgi_app(environ, start_response))
+        return answered[0], body
+
+    return ask
 
 
 def table(columns: list[tuple[Clocks, int, float, float]]) -> str:
@@ -242,7 +260,8 @@ def table(columns: list[tuple[Clocks, int, float, float]]) -> str:
     lines += [
         f"| median without the clocks | {' | '.join(without)} |",
         "",
-        f"Means of {columns[0][1]} requests. Load of the machine: {os.getloadavg()[0]:.1f}.",
+        f"Means of {columns[0][1]} requests in turns of {AT_ONCE}. "
+        f"Load of the machine: {os.getloadavg()[0]:.1f}.",
     ]
     return "\n".join(lines)
 

@@ -23,7 +23,7 @@ import io
 import logging
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
@@ -32,7 +32,7 @@ from urllib.parse import quote
 
 from granian.rsgi import ProtocolClosed, Scope  # type: ignore[attr-defined]
 
-from app.cli.lane import AnswerTogether, Lane
+from app.cli.lane import AnswerTogether, Lane, LaneFull, TurnFailed
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -83,8 +83,16 @@ class Exchange(Protocol):
     def response_bytes(self, status: int, headers: Headers, body: bytes) -> None: ...
 
 
+def _never(_path: str, _body: bytes) -> bool:
+    return False
+
+
 class Bridge:
-    """An RSGI application that answers with a WSGI application, in a fixed number of threads."""
+    """An RSGI application that answers with a WSGI application, in a fixed number of threads.
+
+    Requests that are `quick`, by path and body, share one more (`app.cli.lane`), where
+    `answer_together` is given.
+    """
 
     def __init__(
         self,
@@ -94,7 +102,7 @@ class Bridge:
         max_body_bytes: int,
         body_within: float = BODY_WITHIN,
         log_access: bool = False,
-        quick: frozenset[str] = frozenset(),
+        quick: Callable[[str, bytes], bool] = _never,
         answer_together: AnswerTogether[Answer] | None = None,
     ) -> None:
         self._application = application
@@ -114,13 +122,18 @@ class Bridge:
             is_read = length <= self._max_body_bytes
             body = await self._read(exchange, length) if length and is_read else b""
             environ = _environ(scope, headers, body, length)
-            if self._lane is not None and scope.path in self._quick:
+            if self._lane is not None and self._quick(scope.path, body):
                 answer = await self._lane.ask(partial(self._run, environ))
             else:
                 loop = asyncio.get_running_loop()
                 answer = await loop.run_in_executor(self._pool, self._run, environ)
         except Refusal as refusal:
             is_read, answer = False, refusal.answer()
+        except LaneFull:
+            answer = _busy()
+        except TurnFailed:
+            logger.exception("no answer at %s", quote(scope.path))
+            answer = _failed()
         if not is_read:
             answer.headers = [*answer.headers, ("connection", "close")]
         exchange.response_bytes(answer.status, answer.headers, answer.body)
@@ -154,13 +167,27 @@ class Bridge:
         try:
             chunks = self._application(environ, answer.start)
             answer.body = b"".join(chunks)
-        except Exception:
+        except BaseException:
+            # No request ends the thread, the loop or its turn.
             logger.exception("the application failed at %s", quote(environ["PATH_INFO"]))
-            return Answer(500, [("content-type", "text/plain")], b"Internal Server Error")
+            return _failed()
         finally:
             if hasattr(chunks, "close"):
                 chunks.close()
         return answer
+
+
+def _failed() -> Answer:
+    return Answer(500, [("content-type", "text/plain")], b"Internal Server Error")
+
+
+def _busy() -> Answer:
+    text = (
+        b'{"error": "temporarily_unavailable", "error_description": "the server has too much to do;'
+        b' nothing was changed"}'
+    )
+    headers = [("content-type", "application/json"), ("cache-control", "no-store")]
+    return Answer(503, [*headers, ("retry-after", "2")], text)
 
 
 def _check(headers: Headers, http_version: str) -> int:

@@ -61,7 +61,10 @@ def command(port: int | None, vserver_port: int, setup_only: bool, as_json: bool
         say(as_json, data, f"Set up; everything is in {file}.", "Next: crossroot demo")
         return
     group = Group()
-    programs = [_vserver(settings, vserver_address, vserver_port), _server(settings, address)]
+    programs = [
+        _vserver(settings, story, vserver_address, vserver_port),
+        _server(settings, address),
+    ]
     try:
         if group.start(programs):
             say(as_json, data, *_introduction(story, file))
@@ -101,7 +104,7 @@ def _server(settings: Settings, address: str) -> Program:
     )
 
 
-def _vserver(settings: Settings, address: str, port: int) -> Program:
+def _vserver(settings: Settings, story: dict[str, Any], address: str, port: int) -> Program:
     """The sample vServer gets what it needs, and nothing of our own settings."""
     kept = {
         name: value
@@ -111,6 +114,8 @@ def _vserver(settings: Settings, address: str, port: int) -> Program:
     own = {
         "PYTHONPATH": _python_path(),
         "VSERVER_ISSUER": settings.issuer,
+        "VSERVER_CLIENT_ID": story["vserver_client_id"],
+        "VSERVER_CLIENT_SECRET": story["vserver_client_secret"],
         "VSERVER_HOST": _VSERVER_HOST,
         "VSERVER_PORT": str(port),
         "VSERVER_ACCOUNT": demo_story.ACCOUNT_B,

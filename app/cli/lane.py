@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import Generic, NamedTuple, TypeVar
@@ -21,6 +22,16 @@ AnswerTogether = Callable[[Sequence[Callable[[], Answer]]], list[Answer]]
 
 #: More in one turn would keep the first one waiting.
 MOST_IN_A_TURN = 16
+#: More than a worker has connections: only requests whose clients have gone can be as many.
+MOST_WAITING = 1024
+
+
+class LaneFull(RuntimeError):
+    """So many wait that one more would wait too long; it was not asked."""
+
+
+class TurnFailed(RuntimeError):
+    """A turn has no answers; what its requests wrote may or may not be there."""
 
 
 class _Passenger(NamedTuple, Generic[Answer]):
@@ -39,7 +50,12 @@ class Lane(Generic[Answer]):
         self._thread.start()
 
     def ask(self, ask: Callable[[], Answer]) -> asyncio.Future[Answer]:
-        """The answer, when all that it wrote is durable. `ask` must not raise."""
+        """The answer, when all that it wrote is durable. `ask` must not raise.
+
+        Raises `LaneFull`; the future raises `TurnFailed` where the turn broke.
+        """
+        if self._arrived.qsize() >= MOST_WAITING:
+            raise LaneFull
         loop = asyncio.get_running_loop()
         answered: asyncio.Future[Answer] = loop.create_future()
         self._arrived.put(_Passenger(ask, answered, loop))
@@ -52,12 +68,16 @@ class Lane(Generic[Answer]):
 
     def _run(self) -> None:
         while (turn := self._next_turn()) is not None:
+            # Whose client has gone by now is not worked for.
+            turn = [each for each in turn if not each.answered.done()]
             try:
                 answers = self._answer_together([each.ask for each in turn])
+                _deliver(list(zip(turn, answers, strict=True)))
             except BaseException as error:  # noqa: BLE001 - whoever waits has to hear of it
-                _deliver(turn, [error] * len(turn))
-            else:
-                _deliver(turn, answers)
+                # As an error of its own: SystemExit in the loop would end the worker.
+                failure = TurnFailed(f"a turn of {len(turn)} requests broke")
+                failure.__cause__ = error
+                _deliver([(each, failure) for each in turn])
 
     def _next_turn(self) -> list[_Passenger[Answer]] | None:
         first = self._arrived.get()
@@ -76,16 +96,18 @@ class Lane(Generic[Answer]):
         return turn
 
 
-def _deliver(turn: list[_Passenger[Answer]], answers: Sequence[Answer | BaseException]) -> None:
+def _deliver(turn: Sequence[tuple[_Passenger[Answer], Answer | TurnFailed]]) -> None:
     """All at once: waking the loop costs as much for one as for many."""
 
     def deliver() -> None:
-        for each, answer in zip(turn, answers, strict=True):
+        for each, answer in turn:
             if each.answered.done():
                 continue  # the client has gone
-            if isinstance(answer, BaseException):
+            if isinstance(answer, TurnFailed):
                 each.answered.set_exception(answer)
             else:
                 each.answered.set_result(answer)
 
-    turn[0].loop.call_soon_threadsafe(deliver)
+    if turn:
+        with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+            turn[0][0].loop.call_soon_threadsafe(deliver)

@@ -12,7 +12,8 @@ import signal
 import socket
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote_to_bytes
 
 from granian import Granian
 from granian.constants import HTTPModes, Interfaces, Loops
@@ -24,7 +25,11 @@ from app.cli.errors import CannotDo
 from app.cli.lifeline import stop_with_parent
 from app.factory import create_app, runtime_of
 from app.oauth import paths
+from app.services.runtime import Runtime
 from app.settings import Settings
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
 
 #: An authorization request of 8 KiB is percent-encoded again where it leads to the sign-in page.
 LARGEST_HEAD = 32 * 1024
@@ -34,6 +39,7 @@ STOP_WITHIN = 15
 BACKLOG = 1024
 #: Of one worker. Granian counts idle ones too.
 MOST_CONNECTIONS = 512
+_TOKEN_PATHS = frozenset({paths.TOKEN, paths.SDK_TOKEN_V1, *paths.SDK_TOKEN_V2})
 
 
 def resolve(host: str, port: int, variable: str) -> str:
@@ -107,14 +113,29 @@ def load_worker(settings: Settings, log_access: bool) -> Any:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C: the parent passes it on as SIGTERM
     stop_with_parent()
     app = create_app(settings)
+    return bridge_to(app, runtime_of(app), log_access=log_access)
+
+
+def bridge_to(application: WSGIApplication, runtime: Runtime, *, log_access: bool = False) -> Any:
+    """The RSGI application that stands before Crossroot wherever it is served."""
     return Bridge(
-        app,
-        threads=settings.threads,
-        max_body_bytes=settings.max_body_bytes,
+        application,
+        threads=runtime.settings.threads,
+        max_body_bytes=runtime.settings.max_body_bytes,
         log_access=log_access,
-        quick=frozenset({paths.TOKEN, paths.SDK_TOKEN_V1, *paths.SDK_TOKEN_V2}),
-        answer_together=runtime_of(app).database.answer_together,
+        quick=is_quick,
+        answer_together=runtime.database.answer_together,
     )
+
+
+def is_quick(path: str, body: bytes) -> bool:
+    """Whether a request waits for nothing but the store, so that it may share a thread.
+
+    Token requests do, but for those by private_key_jwt: the keys of the client may have to be
+    fetched from a server of its own, which takes its time. However the parameter's name is
+    written, it is in the body once that is decoded.
+    """
+    return path in _TOKEN_PATHS and b"client_assertion" not in unquote_to_bytes(body)
 
 
 def logging_config() -> dict[str, Any]:

@@ -20,7 +20,11 @@ class ClientKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """A client as the protocol sees it. `epoch` is the state of the store that it was read in."""
+    """A client as the protocol sees it. `epoch` is the state of the store that it was read in.
+
+    `allowed_scopes` (identity scopes and action patterns) and `allowed_audiences` (products, by
+    name or identifier) are the most that it may ask for; None where nothing is said.
+    """
 
     id: str
     kind: ClientKind
@@ -33,7 +37,10 @@ class Client:
     require_pkce: bool = True
     id_token_alg: str | None = None
     jwks: dict[str, Any] | None = None
+    jwks_uri: str | None = None
     post_logout_redirect_uris: tuple[str, ...] = ()
+    allowed_scopes: tuple[str, ...] | None = None
+    allowed_audiences: tuple[str, ...] | None = None
     enabled: bool = True
     secret_digests: tuple[str, ...] = ()
     service_account: ServiceAccount | None = None

@@ -120,7 +120,8 @@ def canonical_address(text: str) -> str:
 
 
 def _in_network(address: Address, network: Network) -> bool:
-    return address.version == network.version and address in network
+    """Versions do not mix: no IPv4 address is in an IPv6 network, nor the reverse."""
+    return address in network
 
 
 _STRINGS = (_TEXT, _ADDRESS)
@@ -219,13 +220,13 @@ def _tests(source: dict[str, Any], path: str, problems: list[Problem]) -> Iterat
         else:
             for key, values in keys.items():
                 operands = _operands(operator, key, values, f"{here}.{key}", problems)
-                if operands:
-                    yield Test(name, key, operands)
+                yield Test(name, key, operands)
 
 
 def _operands(
     operator: Operator, key: str, values: Any, path: str, problems: list[Problem]
 ) -> tuple[Any, ...]:
+    """What the values are, read; of no use once there is a problem."""
     kind = KEYS.get(key)
     if kind is None:
         known = ", ".join(KEYS)

@@ -45,10 +45,13 @@ class Region:
 
         Part by part: what matches all of our patterns matches the one that is inside theirs.
         """
-        own = [_parts(one) for one in self.patterns]
-        return all(
-            any(wide.covers(parts[place]) for parts in own)
-            for place, wide in enumerate(_parts(pattern))
+        product, account, type_, id_ = _parts(pattern)
+        # Ids tell most patterns apart: they come first, for there may be thousands to compare.
+        return (
+            any(id_.covers(own[3]) for own in map(_parts, self.patterns))
+            and any(type_.covers(own[2]) for own in map(_parts, self.patterns))
+            and any(account.covers(own[1]) for own in map(_parts, self.patterns))
+            and any(product.covers(own[0]) for own in map(_parts, self.patterns))
         )
 
     def meets(self, pattern: VrnPattern) -> bool:

@@ -111,11 +111,14 @@ class _Right:
 
 @dataclass(frozen=True, slots=True)
 class _Layer:
-    """Policies as they speak of one action; an inline policy of a token is a layer of its own."""
+    """Policies as they speak of one action; an inline policy of a token is a layer of its own.
+
+    `lack` is what to say where the layer does not let something through, whatever the reason.
+    """
 
     allows: tuple[_Right, ...]
     denies: tuple[_Right, ...]
-    lack: Lack = Lack.NOT_ALLOWED
+    lack: Lack | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,15 +156,16 @@ class _Case:
         if not self.admitted:
             return Lack.OUTSIDE_TOKEN
         for layer in self.callers:
-            holders = [own for own in layer.allows if region.is_within(own.where)]
-            if not any(entails_for_another(condition, own.condition) for own in holders):
-                conditional = holders and layer.lack is Lack.NOT_ALLOWED
-                return Lack.CONDITIONAL if conditional else layer.lack
+            if not any(
+                own.takes_in(region, condition, entails_for_another) for own in layer.allows
+            ):
+                conditional = any(region.is_within(own.where) for own in layer.allows)
+                return layer.lack or (Lack.CONDITIONAL if conditional else Lack.NOT_ALLOWED)
             for deny in layer.denies:
                 if region.meets(deny.where) and not self._is_denied(
                     region.cut(deny.where), deny.condition, entails_for_another
                 ):
-                    return Lack.DENIED if layer.lack is Lack.NOT_ALLOWED else layer.lack
+                    return layer.lack or Lack.DENIED
         return None
 
     def _is_denied(
@@ -241,7 +245,7 @@ def _layer(
     documents: Iterable[PolicyDocument],
     action: str,
     account_id: str,
-    lack: Lack = Lack.NOT_ALLOWED,
+    lack: Lack | None = None,
 ) -> _Layer:
     rights: dict[Effect, list[_Right]] = {Effect.ALLOW: [], Effect.DENY: []}
     for document in documents:

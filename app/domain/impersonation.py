@@ -186,7 +186,7 @@ def _caller_half(facts: Facts) -> CallerHalf:
     accounts = tuple(account for account, answer in answers.items() if answer.allowed)
     policy = _merged(answers[account] for account in (accounts or answers))
     if not accounts:
-        reasons.append(_why_not(policy))
+        reasons.append(why_not(policy))
     covered = tuple(account for account in accounts if _token_covers(facts, account))
     if accounts and not covered:
         reasons.append(Reason.OUTSIDE_TOKEN)
@@ -245,6 +245,7 @@ def _merged(answers: Iterator[PolicyDecision]) -> PolicyDecision:
         _once(match for part in parts for match in part.allows),
         _once(match for part in parts for match in part.denies),
         _once(match for part in parts for match in part.withheld),
+        _once(match for part in parts for match in part.spared),
     )
 
 
@@ -252,7 +253,8 @@ def _once(matches: Iterator[Match]) -> tuple[Match, ...]:
     return tuple(dict.fromkeys(matches))
 
 
-def _why_not(policy: PolicyDecision) -> Reason:
+def why_not(policy: PolicyDecision) -> Reason:
+    """The first thing to look at where policies do not allow something."""
     if policy.denies:
         return Reason.DENIED
     return Reason.CONDITION_NOT_MET if policy.withheld else Reason.NOT_ALLOWED

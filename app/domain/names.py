@@ -67,10 +67,10 @@ class Glob:
     def covers(self, other: Glob) -> bool:
         """Whether everything that `other` matches is matched by this pattern too.
 
-        A star of `other` may become any text, so only a star of ours can take it in. Reading
-        it as one more letter is enough, as long as no letter of ours equals it.
+        A star of `other` may become any text, so only a star of ours can take it in. Matched as
+        one more letter it is, for no letter of ours is a star.
         """
-        return "\0" not in self.text and self.matches(other.text.replace("*", "\0"))
+        return self.matches(other.text)
 
     def overlaps(self, other: Glob) -> bool:
         """Whether some text is matched by both patterns.

@@ -89,13 +89,14 @@ class PolicyDecision:
     """The answer, and the statements that made it.
 
     `withheld` are allows that match but whose condition does not hold: the first place to look
-    when something is refused.
+    when something is refused. `spared` are denies that match but whose condition is false.
     """
 
     allowed: bool
     allows: tuple[Match, ...] = ()
     denies: tuple[Match, ...] = ()
     withheld: tuple[Match, ...] = ()
+    spared: tuple[Match, ...] = ()
 
 
 def evaluate(
@@ -109,6 +110,7 @@ def evaluate(
     allows: list[Match] = []
     denies: list[Match] = []
     withheld: list[Match] = []
+    spared: list[Match] = []
     for policy in policies:
         for index, statement in enumerate(policy.document.statements):
             if not statement.speaks_of(action):
@@ -119,14 +121,17 @@ def evaluate(
             match = _match(policy, index, statement, outcome, context)
             if statement.effect is Effect.DENY:
                 # Fail closed: only a condition that is known to be false lets a deny rest.
-                if outcome is not False:
-                    denies.append(match)
+                (spared if outcome is False else denies).append(match)
             elif outcome is True:
                 allows.append(match)
             else:
                 withheld.append(match)
     return PolicyDecision(
-        bool(allows) and not denies, tuple(allows), tuple(denies), tuple(withheld)
+        bool(allows) and not denies,
+        tuple(allows),
+        tuple(denies),
+        tuple(withheld),
+        tuple(spared),
     )
 
 
@@ -157,5 +162,5 @@ def accounts_named(action: str, policies: Iterable[AttachedPolicy]) -> frozenset
 
 def root_user_policies() -> tuple[AttachedPolicy, ...]:
     """A root user may do everything in its account: the one policy that nobody wrote."""
-    everything = Statement(Effect.ALLOW, (ActionPattern("*"),), (VrnPattern("*", None),))
+    everything = Statement(Effect.ALLOW, (ActionPattern("*"),), (VrnPattern.parse("*"),))
     return (AttachedPolicy("root-user", "root user", 1, PolicyDocument((everything,))),)

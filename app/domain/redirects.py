@@ -14,7 +14,8 @@ MAX_LENGTH = 2048
 _LOOPBACK = re.compile(
     r"http://(?P<host>127\.0\.0\.1|\[::1\])(?P<port>:[0-9]{1,5})?(?P<rest>/[^#]*|)"
 )
-_SAFE = re.compile(r"[A-Za-z0-9._~:/?\[\]@!$&'()*+,;=%-]+")
+#: The characters of RFC 3986, but for those that are refused by name.
+_SAFE = re.compile(r"[A-Za-z0-9._~:/?\[\]@!$&'()+,;=%-]+")
 #: What the authorization response adds (RFC 6749 section 4.1.2, RFC 9207 section 2).
 _OURS = frozenset({"code", "state", "iss", "error", "error_description", "error_uri"})
 _FORBIDDEN_SCHEMES = frozenset({"javascript", "data", "vbscript", "file", "blob", "about"})

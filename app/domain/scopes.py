@@ -127,8 +127,7 @@ def _within(own: ActionPattern, limits: TokenLimits, product: str) -> list[_Narr
     if limits.patterns is None:
         return [_Narrowed(local)]
     kept = []
-    for asked in limits.patterns:
-        limit = whole if asked.product is None else asked
+    for limit in limits.patterns:
         if limit.covers(local):
             kept.append(_Narrowed(local))
         elif local.covers(limit):
@@ -188,7 +187,7 @@ def _adds_rights(
 def _without_covered(patterns: Iterable[ActionPattern]) -> tuple[ActionPattern, ...]:
     """Each right once, in alphabetical order."""
     kept: list[ActionPattern] = []
-    for pattern in sorted(set(patterns), key=lambda each: (len(each.text), each.text)):
+    for pattern in sorted(patterns, key=lambda each: (len(each.text), each.text)):
         if not any(other.covers(pattern) for other in kept):
             kept = [other for other in kept if not pattern.covers(other)]
             kept.append(pattern)

@@ -93,6 +93,8 @@ def _answered(
     result = operation.run(Call(runtime, caller, ids, body, query))  # 6
     if request.method == "GET" and caller.asked:  # 7
         authority.record_read(runtime, caller)
+    if isinstance(result, Response):
+        return result
     if operation.present is None:
         return Response(status=operation.status, headers={"Cache-Control": "no-store"})
     shown = operation.present(result)

@@ -16,6 +16,11 @@ from app.management.models import Query
 from app.management.operations import Operation
 from app.management.problems import CONTENT_TYPE, Problem
 
+#: One JSON object a line.
+LINES = "application/x-ndjson"
+NEXT_CURSOR = "Next-Cursor"
+_MORE = "With lines of JSON: there is more, from this `cursor` on."
+_TEXT = {"type": "string"}
 _REF = "#/components/schemas/{model}"
 _ALWAYS = (401, 403, 503)
 _MEANS = {
@@ -114,7 +119,7 @@ def _operation(operation: Operation) -> dict[str, Any]:
         "operationId": operation.name,
         "summary": operation.summary,
         "description": f"Needs `{operation.action}`." if operation.action else "",
-        "tags": [operation.path.split("/")[1]],
+        "tags": [operation.path.split("/")[3]],
         "parameters": _parameters(operation),
         "responses": {str(status): _response(operation, status) for status in statuses(operation)},
     }
@@ -133,6 +138,9 @@ def _response(operation: Operation, status: int) -> dict[str, Any]:
     if status == operation.status:
         if operation.answer is not None:
             described["content"] = {"application/json": {"schema": _ref(operation.answer)}}
+        if operation.lines:
+            described["content"][LINES] = {"schema": {"type": "string"}}
+            described["headers"] = {NEXT_CURSOR: {"description": _MORE, "schema": _TEXT}}
         if operation.current is not None:
             described["headers"] = {"ETag": {"schema": {"type": "string"}}}
     else:

@@ -31,7 +31,8 @@ class Operation:
     `run` does it and returns what `present` makes the answer of (None: 204, no body). `path` has
     its ids in braces. `action` is what the services ask the policies about first, for the
     description. `once` are members of the answer that are shown this once. `current` loads the
-    object that a `If-Match` speaks of, in the transaction of the change.
+    object that a `If-Match` speaks of, in the transaction of the change. `lines` says that the
+    answer also comes as lines of JSON (NDJSON): `run` then returns the response itself.
     """
 
     method: str
@@ -49,6 +50,7 @@ class Operation:
     current: Callable[[Any, Caller, Mapping[str, str]], BaseModel] | None = None
     errors: tuple[int, ...] = field(default=())
     public: bool = False
+    lines: bool = False
 
     @property
     def is_create(self) -> bool:

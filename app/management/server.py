@@ -9,14 +9,42 @@ from typing import Any
 
 from flask import Blueprint, Response, request
 
-from app.management import catalogue, dispatch, iam_users, openapi, reference
+from app.management import (
+    account,
+    catalogue,
+    decisions,
+    dispatch,
+    events,
+    groups,
+    iam_users,
+    oauth_clients,
+    openapi,
+    policies,
+    policy_attachments,
+    reference,
+    secrets,
+    service_accounts,
+    simulations,
+    trusted_relationships,
+)
 from app.management.operations import Operation
 from app.services.runtime import Runtime
 
 #: Every call of the API. Tests and the description go through this list.
 OPERATIONS: tuple[Operation, ...] = (
     *iam_users.OPERATIONS,
+    *service_accounts.OPERATIONS,
+    *secrets.OPERATIONS,
+    *trusted_relationships.OPERATIONS,
+    *oauth_clients.OPERATIONS,
+    *account.OPERATIONS,
+    *groups.OPERATIONS,
+    *policies.OPERATIONS,
+    *policy_attachments.OPERATIONS,
     *catalogue.OPERATIONS,
+    *simulations.OPERATIONS,
+    *decisions.OPERATIONS,
+    *events.OPERATIONS,
 )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import Connection
 
+from app.domain.account_settings import PasswordPolicy, Quota
 from app.domain.events import Event
 from app.domain.principals import (
     IamUser,
@@ -13,6 +14,7 @@ from app.domain.principals import (
     is_email,
     is_username,
 )
+from app.services import account_settings, quotas
 from app.services import audit as audit_service
 from app.services.administration import (
     Conflict,
@@ -27,14 +29,12 @@ from app.services.runtime import Runtime
 from app.storage import accounts, sessions, tokens
 from app.tokens.secrets import PasswordRefused
 
-MIN_PASSWORD_LENGTH = 8
-
 
 def create_account(runtime: Runtime, account_id: str, email: str, password: str) -> RootUser:
     """Create a root account with its root user. Raises `AdministrationError`."""
     require(is_account_id(account_id), "an account id is 1 to 20 digits, the first not 0")
     require(is_email(email), "expected an e-mail address such as root@example.com")
-    encoded = hash_password(runtime, password)
+    encoded = hash_password(runtime, password, PasswordPolicy())
     root = RootUser(runtime.new_id(), RootAccount(account_id), accounts.canonical_email(email))
 
     def write(connection: Connection) -> RootUser:
@@ -92,7 +92,7 @@ def create_user(
     runtime: Runtime, account_id: str, username: str, password: str, email: str | None = None
 ) -> IamUser:
     """Create an IAM user, who may do nothing yet. Raises `AdministrationError`."""
-    encoded = prepare_user(runtime, username, password, email)
+    encoded = prepare_user(runtime, account_id, username, password, email)
     return change(
         runtime,
         lambda connection: add_user(
@@ -101,11 +101,14 @@ def create_user(
     )
 
 
-def prepare_user(runtime: Runtime, username: str, password: str, email: str | None) -> str:
+def prepare_user(
+    runtime: Runtime, account_id: str, username: str, password: str, email: str | None
+) -> str:
     """Check what a new user is to have; the hash of the password. Raises `Invalid`."""
     require(is_username(username), "a username is 5 to 50 of A-Z a-z 0-9 . _ -", "/username")
     require(email is None or is_email(email), "expected an e-mail address, or none", "/email")
-    return hash_password(runtime, password)
+    policy = account_settings.password_policy_of(runtime, account_id)
+    return hash_password(runtime, password, policy)
 
 
 def add_user(
@@ -123,6 +126,7 @@ def add_user(
         raise NotFound(f"there is no root account {account_id}")
     if accounts.find_user_by_name(connection, root.email, username) is not None:
         raise Conflict(f"account {account_id} has a user {username} already")
+    quotas.require_room(connection, account_id, Quota.IAM_USERS)
     user = IamUser(runtime.new_id(), username, root.account)
     accounts.add_user(connection, user, password_hash, runtime.now(), email)
     by.write(runtime, connection, Event.USER_CREATE, account_id, f"iam-user/{user.id}")
@@ -162,7 +166,8 @@ def password_matches(runtime: Runtime, user: RootUser | IamUser, password: str) 
 
 def reset_password(runtime: Runtime, user: RootUser | IamUser, password: str) -> None:
     """Give a user another password: what the old one opened ends. Raises `Invalid`."""
-    encoded = hash_password(runtime, password)
+    policy = account_settings.password_policy_of(runtime, user.account.id)
+    encoded = hash_password(runtime, password, policy)
 
     def write(connection: Connection) -> None:
         if isinstance(user, RootUser):
@@ -213,13 +218,11 @@ def end_everything_of(runtime: Runtime, connection: Connection, user: RootUser |
     return tokens.revoke_principal(connection, user.account.id, user.id, now)
 
 
-def hash_password(runtime: Runtime, password: str) -> str:
-    """The hash to keep. Raises `Invalid` for a password that is too short or too long."""
-    require(
-        len(password) >= MIN_PASSWORD_LENGTH,
-        f"a password has at least {MIN_PASSWORD_LENGTH} characters",
-        "/password",
-    )
+def hash_password(runtime: Runtime, password: str, policy: PasswordPolicy) -> str:
+    """The hash to keep. Raises `Invalid` for a password that the policy refuses, or too long."""
+    problem = policy.problem_of(password)
+    if problem is not None:
+        raise Invalid(problem, "/password")
     try:
         return runtime.passwords.hash(password)
     except PasswordRefused as error:

@@ -35,6 +35,7 @@ def policy_of(decision: PolicyDecision | None) -> dict[str, Any]:
         "allows": [_match(each) for each in decision.allows],
         "denies": [_match(each) for each in decision.denies],
         "withheld": [_match(each) for each in decision.withheld],
+        "spared": [_match(each) for each in decision.spared],
     }
 
 
@@ -75,8 +76,8 @@ def is_unknown_target(decision: Decision) -> bool:
 
 
 def record(runtime: Runtime, event: AuditEvent) -> None:
-    """Write one row in a transaction of its own."""
-    runtime.database.write(lambda connection: audit.add(connection, event))
+    """Write one row, durable before the answer leaves."""
+    runtime.database.write_before_answer(lambda connection: audit.add(connection, event))
 
 
 def record_refused_request(
@@ -115,7 +116,9 @@ def record_refused_request(
 def count_failure(runtime: Runtime, kind: str) -> None:
     """Count a failure of a caller that nobody could name."""
     at = runtime.clock()
-    runtime.database.write(lambda connection: audit.count_failure(connection, kind, at))
+    runtime.database.write_before_answer(
+        lambda connection: audit.count_failure(connection, kind, at)
+    )
 
 
 def by_principal(principal: Principal) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 from sqlalchemy import Connection
 
+from app.domain.advice import BEYOND_OWN, NOT_ALLOWED_HERE
 from app.domain.circumstances import Circumstances, context_of
 from app.domain.conditions import Context
 from app.domain.delegation import GRANT_BEYOND_OWN
@@ -21,7 +22,7 @@ from app.domain.names import Vrn
 from app.domain.policy import AttachedPolicy, PolicyDecision, evaluate
 from app.domain.principals import Actor, Principal
 from app.services import audit as audit_service
-from app.services import remembered, subject_tokens
+from app.services import remembered, standing, subject_tokens
 from app.services.administration import AdministrationError, NotFound
 from app.services.runtime import Runtime, StaleFacts
 from app.storage import audit, epoch, tokens
@@ -36,8 +37,10 @@ class NotAuthenticated(RuntimeError):
 class Forbidden(AdministrationError):
     """The caller's policies, or the limits of its token, do not allow it.
 
-    `decision_id` is that of the audit row, once it is written.
+    `decision_id` is that of the audit row, once it is written; `reason` is what the row says.
     """
+
+    reason = NOT_ALLOWED_HERE
 
     def __init__(self, action: str, resource: str, decision: PolicyDecision | None) -> None:
         super().__init__(f"no policy allows {action} on {resource}")
@@ -49,6 +52,8 @@ class Forbidden(AdministrationError):
 
 class BeyondOwn(Forbidden):
     """The change would give someone a right that the caller lacks; `excess` says which."""
+
+    reason = BEYOND_OWN
 
     def __init__(self, action: str, resource: str, excess: tuple[str, ...]) -> None:
         super().__init__(action, resource, None)
@@ -226,6 +231,8 @@ def caller_by_token(runtime: Runtime, bearer: str, source_ip: str | None) -> Cal
         live = subject_tokens.find_live(runtime, connection, bearer, at)
         if live is None or not subject_tokens.is_for_issuer(runtime, live.record):
             raise NotAuthenticated
+        if not standing.still_stands(runtime, connection, at, live.record):
+            raise NotAuthenticated
         policies = remembered.policies_of(runtime, connection, at, live.principal)
     record = live.record
     circumstances = Circumstances(now, source_ip, record.auth_time, record.amr)
@@ -250,7 +257,7 @@ def record_forbidden(runtime: Runtime, caller: Caller, refused: Forbidden) -> No
     row = caller._row(runtime, Event.API_REFUSE, refused.resource, {"action": refused.action})
     half = {
         "allowed": False,
-        "reasons": ["beyond-own" if isinstance(refused, BeyondOwn) else "not-allowed"],
+        "reasons": [refused.reason],
         **audit_service.policy_of(refused.decision),
     }
     own = {"owner_half": half} if caller.actor is not None else {"caller_half": half}

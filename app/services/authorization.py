@@ -14,8 +14,8 @@ from app.domain.events import Event, Outcome
 from app.domain.limits import TokenLimits
 from app.domain.principals import IamUser, RootUser
 from app.domain.scopes import RequestedScope
+from app.services import account_settings, client_limits, principals, refresh, sign_in
 from app.services import audit as audit_service
-from app.services import principals, refresh, sign_in
 from app.services.apis import products_named, reach_of
 from app.services.issuing import Grantable, IdTokenRequest
 from app.services.refusals import Refusal, Refused
@@ -52,6 +52,18 @@ def audience_of(runtime: Runtime, resources: tuple[str, ...]) -> tuple[str, ...]
         catalogue = runtime.catalogue(connection)
     named = products_named(resources, catalogue)
     return tuple(catalogue.products[name].identifier for name in named)
+
+
+def require_allowed(
+    runtime: Runtime, client: Client, scope: RequestedScope, resources: tuple[str, ...]
+) -> None:
+    """Raises `Refused` for an unknown API, and for what the client may not ask for."""
+    audience = audience_of(runtime, resources)
+    if not client_limits.is_limited(client):
+        return
+    with runtime.database.read() as connection:
+        catalogue = runtime.catalogue(connection)
+    client_limits.require_within(client, scope.identity, scope.patterns, audience, catalogue)
 
 
 def may_sign_in_to(client: Client, user: RootUser | IamUser) -> bool:
@@ -146,6 +158,9 @@ def redeem(
             raise Refused(Refusal.GRANT, _BAD_CODE)
         rights = principals.policies_of(connection, signed_in.user)
         catalogue = runtime.catalogue(connection, client.epoch)
+        lifetime = account_settings.user_token_lifetime_of(
+            runtime, connection, client.epoch, signed_in.user.account.id
+        )
     patterns = found.patterns
     limits = TokenLimits(
         None if patterns is None else tuple(ActionPattern(pattern) for pattern in patterns)
@@ -161,7 +176,7 @@ def redeem(
         audience=reach.audience,
         granted=reach.granted,
         issued_at=now,
-        expires_at=now + runtime.settings.user_token_lifetime,
+        expires_at=now + lifetime,
         epoch=client.epoch,
         patterns=patterns,
         identity_scopes=found.identity_scopes,

@@ -21,8 +21,11 @@ from app.tokens.assertions import (
     claimed_client,
 )
 from app.tokens.checker import LEEWAY_SECONDS, TokenRejected
+from app.tokens.compact import Rejection
 
 _PURPOSE = "client-assertion"
+#: What an assertion by a key looks like that the client has published since.
+_MAYBE_ROTATED = (Rejection.KEY, Rejection.SIGNATURE)
 
 
 def check(
@@ -39,16 +42,33 @@ def check(
         return None
     with runtime.database.read() as connection:
         client = clients.find(connection, claimed)
-    if client is None or client.jwks is None:
+    if client is None:
         return None
     now = runtime.clock()
     try:
-        proof = check_assertion(assertion, client.jwks, client.id, runtime.settings.issuer, now)
+        proof = _proof_of(runtime, client, assertion, now)
     except TokenRejected:
         return None
     if not again and not _is_fresh(runtime, client, proof, int(now)):
         return None
     return client if is_enabled(client) else None
+
+
+def _proof_of(runtime: Runtime, client: Client, assertion: str, now: float) -> Assertion:
+    """The assertion, good by the client's keys as they are known. Raises `TokenRejected`.
+
+    No connection to the store is held while a key set is fetched.
+    """
+    issuer, uri = runtime.settings.issuer, client.jwks_uri
+    if uri is None or not is_enabled(client):
+        return check_assertion(assertion, client.jwks or {}, client.id, issuer, now)
+    try:
+        return check_assertion(assertion, runtime.key_sets.get(uri) or {}, client.id, issuer, now)
+    except TokenRejected as rejected:
+        if rejected.reason not in _MAYBE_ROTATED:
+            raise
+    keys = runtime.key_sets.get(uri, anew=True)
+    return check_assertion(assertion, keys or {}, client.id, issuer, now)
 
 
 def _is_fresh(runtime: Runtime, client: Client, proof: Assertion, now: int) -> bool:

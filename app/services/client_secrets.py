@@ -1,16 +1,26 @@
-"""Checking the secret of a client: the one piece of code for every endpoint that asks."""
+"""The secrets of clients: keeping their hashes, and the one check for every endpoint that asks."""
 
 from __future__ import annotations
+
+from sqlalchemy import Connection
 
 from app.domain.clients import Client
 from app.domain.principals import is_active
 from app.services import remembered
 from app.services.runtime import Runtime
-from app.services.service_accounts import CLIENT_SECRET
 from app.storage import clients
 
+CLIENT_SECRET = "client-secret"
 #: Compared against where there is nothing to compare with, so that the work is the same.
 _NO_DIGEST = "0" * 64
+
+
+def add_secret(runtime: Runtime, connection: Connection, client_id: str, secret: str) -> str:
+    """Keep the keyed hash of a client's new secret. Returns the id that it is retired by."""
+    secret_id = runtime.new_id()
+    digest = runtime.secrets.hash(secret, CLIENT_SECRET)
+    clients.add_secret(connection, secret_id, client_id, digest, runtime.now())
+    return secret_id
 
 
 def check(runtime: Runtime, client_id: str, secret: str | None) -> Client | None:

@@ -6,7 +6,7 @@ becoming someone is `app.domain.impersonation`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from app.domain.catalogue import IAM, ActionPattern, Catalogue
@@ -17,7 +17,13 @@ from app.domain.impersonation import Decision, Facts, Target
 from app.domain.limits import TokenLimits
 from app.domain.policy import AttachedPolicy, PolicyDocument
 from app.domain.principals import Actor, IamUser, ServiceAccount
-from app.services import impersonation, remembered, subject_tokens
+from app.services import (
+    account_settings,
+    client_limits,
+    impersonation,
+    remembered,
+    subject_tokens,
+)
 from app.services.apis import Reach, products_named, reach_of, require_held
 from app.services.issuing import Grantable
 from app.services.refusals import Refusal, Refused
@@ -157,7 +163,11 @@ def _as_service_account(
     user, record = facts.caller, loaded.subject.record
     with runtime.database.glance() as connection:
         rights = remembered.policies_of(runtime, connection, client.epoch, account)
-    limits = TokenLimits(request.patterns, _inline(request))
+        longest = account_settings.machine_token_lifetime_of(
+            runtime, connection, client.epoch, account
+        )
+    patterns = client_limits.narrowed(client, request.patterns)
+    limits = TokenLimits(patterns, _inline(request))
     asked = request.patterns or ()
     # Read after the yes, for the time of a no must not tell how much there is to read. That
     # nothing changed since the first reading is what the epoch sees to.
@@ -170,12 +180,12 @@ def _as_service_account(
 
     if request.policy is None:
         # The same in every request of an epoch.
-        key = ("reach", account.id, request.patterns, request.apis, within)
+        key = ("reach", account.id, patterns, asked, request.apis, within)
         reach = runtime.facts.get(client.epoch, key, work_out)
     else:
         reach = work_out()
     now = int(loaded.now)
-    lifetime = min(request.expires_in or account.max_token_lifetime, account.max_token_lifetime)
+    lifetime = min(request.expires_in or longest, longest)
     trust = None if facts.trust is None else facts.trust.expires_at
     return Grantable(
         event=Event.IMPERSONATE,
@@ -186,7 +196,7 @@ def _as_service_account(
         issued_at=now,
         expires_at=now + lifetime if trust is None else min(now + lifetime, trust),
         epoch=client.epoch,
-        patterns=_texts(request.patterns),
+        patterns=_texts(patterns),
         inline_policies=() if request.policy_source is None else (request.policy_source,),
         caller=user,
         actor=Actor(user.id, user.account.id, user.type.value, user.name, request.display_name),
@@ -206,6 +216,7 @@ def _narrowed(
     """The same subject with less: fewer actions, fewer APIs, never a later end."""
     record, principal = loaded.subject.record, loaded.subject.principal
     before = subject_tokens.limits_as_read(runtime, record)
+    before = replace(before, patterns=client_limits.narrowed(client, before.patterns))
     asked = request.patterns or ()
     try:
         require_held(asked, loaded.rights, before)

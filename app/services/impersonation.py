@@ -121,7 +121,7 @@ def _record_denial(runtime: Runtime, facts: Facts, decision: Decision, attempt: 
         audit.add(connection, event)
         audit.count_refusal(connection, counted_for, facts.caller.account.id, event.at)
 
-    runtime.database.write(write)
+    runtime.database.write_before_answer(write)
 
 
 def _as_asked(target: Target) -> str:

@@ -13,12 +13,14 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from app.domain.catalogue import ActionPattern
 from app.domain.clients import Client
 from app.domain.events import Event
 from app.domain.impersonation import Decision
 from app.domain.principals import Actor, Principal, ServiceAccount
 from app.domain.scopes import GrantedScope
 from app.services import audit as audit_service
+from app.services import client_limits
 from app.services.refusals import Refusal, Refused
 from app.services.runtime import Runtime, StaleFacts
 from app.storage import audit, epoch, tokens
@@ -101,6 +103,8 @@ class IssuedToken:
 
 def issue(runtime: Runtime, grantable: Grantable) -> IssuedToken:
     """Sign and record. Raises `StaleFacts`, `Refused` or `StoreUnavailable`; then none is out."""
+    if client_limits.is_limited(grantable.client):
+        _require_within_client(runtime, grantable)
     token = _record_of(runtime, grantable)
     try:
         access_token = _sign_access_token(runtime, token)
@@ -134,6 +138,23 @@ def issue(runtime: Runtime, grantable: Grantable) -> IssuedToken:
         id_token,
         grantable.refresh_token,
     )
+
+
+def _require_within_client(runtime: Runtime, grantable: Grantable) -> None:
+    """Raises `Refused` where the client may not ask for as much, be it by a limit set since."""
+    with runtime.database.glance() as connection:
+        catalogue = runtime.catalogue(connection, grantable.epoch)
+    patterns = grantable.patterns
+    try:
+        client_limits.require_within(
+            grantable.client,
+            grantable.identity_scopes,
+            None if patterns is None else tuple(ActionPattern(each) for each in patterns),
+            grantable.audience,
+            catalogue,
+        )
+    except Refused as refused:
+        raise _refused(grantable, refused.refusal, refused.message) from None
 
 
 def _refused(grantable: Grantable, refusal: Refusal, message: str) -> Refused:

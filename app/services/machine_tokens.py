@@ -6,7 +6,7 @@ from app.domain.catalogue import ActionPattern
 from app.domain.clients import Client
 from app.domain.events import Event
 from app.domain.limits import TokenLimits
-from app.services import remembered
+from app.services import account_settings, remembered
 from app.services.apis import Reach, products_named, reach_of, require_held
 from app.services.issuing import Grantable
 from app.services.refusals import Refusal, Refused
@@ -33,6 +33,9 @@ def validate(
     with runtime.database.glance() as connection:
         rights = remembered.policies_of(runtime, connection, client.epoch, account)
         catalogue = runtime.catalogue(connection, client.epoch)
+        lifetime = account_settings.machine_token_lifetime_of(
+            runtime, connection, client.epoch, account
+        )
     asked = patterns or ()
 
     def work_out() -> Reach:
@@ -51,7 +54,7 @@ def validate(
         audience=reach.audience,
         granted=reach.granted,
         issued_at=now,
-        expires_at=now + account.max_token_lifetime,
+        expires_at=now + lifetime,
         epoch=client.epoch,
         patterns=None if patterns is None else tuple(pattern.text for pattern in patterns),
         source_ip=source_ip,

@@ -1,4 +1,4 @@
-"""Policies: writing them, and attaching them to principals."""
+"""Policies: writing them, and attaching them to users, groups and service accounts."""
 
 from __future__ import annotations
 
@@ -6,27 +6,32 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from app.domain.account_settings import Quota
 from app.domain.documents import compile_document
 from app.domain.events import Event
-from app.domain.principals import PrincipalType, is_name
+from app.domain.principals import is_name
 from app.domain.problems import InvalidDocument
-from app.services import audit as audit_service
-from app.services import principals
+from app.services import handing_over, holders, quotas
 from app.services.administration import (
     Conflict,
-    Invalid,
+    InvalidDocumentGiven,
     NotFound,
     change,
     require,
     require_account,
     require_description,
 )
+from app.services.authority import OPERATOR, Administrator, Caller
+from app.services.policy_attachments import attach, detach, load_policy
 from app.services.runtime import Runtime
-from app.storage import policies
-from app.storage.policies import PolicySummary
+from app.storage import policies, policy_attachments, policy_details
+from app.storage.policy_attachments import Attachment
+from app.storage.policy_details import PolicyDetails, PolicySummary, PolicyVersion
 
-#: A root user may do everything in its account as it is.
-_ATTACHABLE = (PrincipalType.IAM_USER, PrincipalType.SERVICE_ACCOUNT)
+__all__ = ["PolicyDetails", "PolicySummary", "PolicyVersion", "attach", "detach", "load_policy"]
+
+#: So many of what a policy is attached to are named where it is not deleted for that.
+_MOST_NAMED = 5
 
 
 def create(
@@ -36,28 +41,42 @@ def create(
     document: dict[str, Any],
     description: str = "",
 ) -> str:
-    """Write a customer policy. Returns its id. Raises `AdministrationError`."""
-    require(is_name(name), "a name is 1 to 50 of A-Z a-z 0-9 . _ - and space")
-    require_description(description)
-    policy_id = runtime.new_id()
-    with runtime.database.read() as connection:
-        catalogue = runtime.catalogue(connection)
-    try:
-        compile_document(document, catalogue)
-    except InvalidDocument as error:
-        raise Invalid(str(error)) from None
+    """The operator writes a policy of an account. Returns its id. Raises `AdministrationError`."""
+    return _create(runtime, OPERATOR, account_id, name, description, document).summary.id
 
-    def write(connection: Connection) -> str:
+
+def create_own(
+    runtime: Runtime, by: Caller, name: str, description: str, statements: Any
+) -> PolicyDetails:
+    """A new policy of the caller's account, attached to nothing. Raises `AdministrationError`."""
+    by.require("iam:CreatePolicy", "policy")
+    document = {"statements": statements}
+    return _create(runtime, by, by.account_id, name, description, document)
+
+
+def _create(
+    runtime: Runtime,
+    by: Administrator,
+    account_id: str,
+    name: str,
+    description: str,
+    document: dict[str, Any],
+) -> PolicyDetails:
+    _require_valid(runtime, name, description, document)
+    policy_id, now = runtime.new_id(), runtime.now()
+
+    def write(connection: Connection) -> PolicyDetails:
         require_account(connection, account_id)
-        if policies.find_id(connection, account_id, name) is not None:
-            raise Conflict(f"there is a policy {name} already")
-        policies.add(connection, policy_id, account_id, name, document, runtime.now(), description)
-        audit_service.write_by_operator(
-            runtime, connection, Event.POLICY_CREATE, account_id, f"policy/{policy_id}"
+        _require_free(connection, account_id, name)
+        quotas.require_room(connection, account_id, Quota.POLICIES)
+        policies.add(connection, policy_id, account_id, name, document, now, description)
+        by.write(
+            runtime, connection, Event.POLICY_CREATE, account_id, f"policy/{policy_id}", name=name
         )
-        return policy_id
+        summary = PolicySummary(policy_id, account_id, name, description, False, 1, now)
+        return PolicyDetails(summary, document)
 
-    return change(runtime, write)
+    return change(runtime, write, by)
 
 
 def find(runtime: Runtime, account_id: str, name_or_id: str) -> str | None:
@@ -70,67 +89,174 @@ def list_usable(runtime: Runtime, account_id: str) -> list[PolicySummary]:
     """The policies that an account may attach. Raises `NotFound`."""
     with runtime.database.read() as connection:
         require_account(connection, account_id)
-        return policies.list_usable(connection, account_id)
+        return policy_details.list_usable(connection, account_id)
 
 
-def attach(runtime: Runtime, policy: str, principal_type: str, principal_id: str) -> bool:
-    """Attach a policy, named or by id, to an IAM user or a service account.
-
-    Returns whether it was not attached before. Raises `AdministrationError`.
-    """
-
-    def write(connection: Connection) -> bool:
-        account_id, policy_id = _resolve(connection, policy, principal_type, principal_id)
-        is_new = policies.attach(connection, policy_id, principal_type, principal_id, runtime.now())
-        if is_new:
-            _record(runtime, connection, Event.POLICY_ATTACH, account_id, policy_id, principal_id)
-        return is_new
-
-    return change(runtime, write)
-
-
-def detach(runtime: Runtime, policy: str, principal_type: str, principal_id: str) -> bool:
-    """Detach a policy; what it allowed ends now. Returns whether it was attached."""
-
-    def write(connection: Connection) -> bool:
-        account_id, policy_id = _resolve(connection, policy, principal_type, principal_id)
-        was_attached = policies.detach(connection, policy_id, principal_type, principal_id)
-        if was_attached:
-            _record(runtime, connection, Event.POLICY_DETACH, account_id, policy_id, principal_id)
-        return was_attached
-
-    return change(runtime, write)
-
-
-def _resolve(
-    connection: Connection, policy: str, principal_type: str, principal_id: str
-) -> tuple[str, str]:
-    """The principal's account, and the id of the policy as that account knows it."""
-    require(
-        principal_type in _ATTACHABLE, "a policy is attached to an iam-user or a service-account"
-    )
-    principal = principals.find(connection, principal_type, principal_id)
-    if principal is None:
-        raise NotFound(f"there is no {principal_type} {principal_id}")
-    policy_id = policies.find_id(connection, principal.account.id, policy)
-    if policy_id is None:
-        raise NotFound(f"account {principal.account.id} has no policy {policy}")
-    return principal.account.id, policy_id
-
-
-def _record(
+def list_page(
     runtime: Runtime,
-    connection: Connection,
-    event: Event,
-    account_id: str,
+    by: Caller,
+    number: int,
+    size: int,
+    name: str | None,
+    is_managed: bool | None,
+) -> tuple[list[PolicySummary], int]:
+    """One page of the managed policies and the account's own, and how many there are.
+
+    `is_managed` keeps one kind of them. Raises `Forbidden`.
+    """
+    by.require("iam:ListPolicy", "policy")
+    with runtime.database.read() as connection:
+        return policy_details.list_page(connection, by.account_id, number, size, name, is_managed)
+
+
+def get(runtime: Runtime, by: Caller, policy_id: str) -> PolicyDetails:
+    """Raises `Forbidden` or `NotFound`."""
+    by.require("iam:GetPolicy", "policy", policy_id)
+    with runtime.database.read() as connection:
+        return load_policy(connection, by, policy_id)
+
+
+def list_versions(
+    runtime: Runtime, by: Caller, policy_id: str, number: int, size: int
+) -> tuple[list[PolicyVersion], int]:
+    """One page of a policy's versions, the newest first, and how many there are.
+
+    Raises `Forbidden` or `NotFound`.
+    """
+    by.require("iam:GetPolicy", "policy", policy_id)
+    with runtime.database.read() as connection:
+        load_policy(connection, by, policy_id)
+        return policy_details.versions_page(connection, policy_id, number, size)
+
+
+def get_version(runtime: Runtime, by: Caller, policy_id: str, version: int) -> PolicyVersion:
+    """Raises `Forbidden` or `NotFound`."""
+    by.require("iam:GetPolicy", "policy", policy_id)
+    with runtime.database.read() as connection:
+        load_policy(connection, by, policy_id)
+        found = policy_details.find_version(connection, policy_id, version)
+    if found is None:
+        raise NotFound(f"policy {policy_id} has no version {version}")
+    return found
+
+
+def update(
+    runtime: Runtime,
+    by: Caller,
     policy_id: str,
-    principal_id: str,
-) -> None:
-    audit_service.write_by_operator(
-        runtime,
-        connection,
-        event,
-        account_id,
-        f"policy/{policy_id}",
-        principal_id=principal_id,
+    *,
+    name: str | None,
+    description: str | None,
+    statements: Any | None,
+) -> PolicyDetails:
+    """Change what is not None; statements make a new version. Raises `AdministrationError`.
+
+    What the new statements give those whom the policy reaches has to be the caller's own.
+    """
+    by.require("iam:UpdatePolicy", "policy", policy_id)
+    document = None if statements is None else {"statements": statements}
+    _require_valid(runtime, name, description, document)
+
+    def write(connection: Connection) -> PolicyDetails:
+        before = load_policy(connection, by, policy_id).summary
+        _require_own(before)
+        changed = []
+        if name is not None and name != before.name:
+            _require_free(connection, by.account_id, name, policy_id)
+            policy_details.set_name(connection, policy_id, name)
+            changed.append("name")
+        if description is not None and description != before.description:
+            policy_details.set_description(connection, policy_id, description)
+            changed.append("description")
+        if document is not None:
+            concerned = holders.of_policy(connection, policy_id)
+            with handing_over.within_own(runtime, connection, by, "iam:UpdatePolicy", concerned):
+                policy_details.add_version(
+                    connection, policy_id, before.version + 1, document, runtime.now()
+                )
+            changed.append("statements")
+        after = load_policy(connection, by, policy_id)
+        by.write(
+            runtime,
+            connection,
+            Event.POLICY_UPDATE,
+            by.account_id,
+            f"policy/{policy_id}",
+            changed=changed,
+            version=after.summary.version,
+        )
+        return after
+
+    return change(runtime, write, by)
+
+
+def delete(runtime: Runtime, by: Caller, policy_id: str, *, cascade: bool) -> None:
+    """Take a policy away. Raises `AdministrationError`.
+
+    What it is attached to is said and the policy kept, unless `cascade`. A deny that goes away
+    with it gives what another policy allows: the caller has to hold that.
+    """
+    by.require("iam:DeletePolicy", "policy", policy_id)
+
+    def write(connection: Connection) -> None:
+        policy = load_policy(connection, by, policy_id).summary
+        _require_own(policy)
+        attached = policy_attachments.list_usage(connection, by.account_id, policy_id)
+        if attached and not cascade:
+            raise Conflict(_in_use(attached))
+        concerned = holders.of_policy(connection, policy_id)
+        with handing_over.within_own(runtime, connection, by, "iam:DeletePolicy", concerned):
+            policy_details.remove(connection, policy_id, runtime.now())
+        by.write(
+            runtime,
+            connection,
+            Event.POLICY_DELETE,
+            by.account_id,
+            f"policy/{policy_id}",
+            name=policy.name,
+            attached=[f"{each.kind}/{each.id}" for each in attached],
+        )
+
+    change(runtime, write, by)
+
+
+def _in_use(attached: list[Attachment]) -> str:
+    named = ", ".join(f"{each.kind} {each.name}" for each in attached[:_MOST_NAMED])
+    more = len(attached) - _MOST_NAMED
+    return (
+        f"the policy is attached to {named}{f' and {more} more' if more > 0 else ''}; "
+        "detach it first, or delete with ?cascade=true"
     )
+
+
+def _require_valid(
+    runtime: Runtime, name: str | None, description: str | None, document: dict[str, Any] | None
+) -> None:
+    require(
+        name is None or is_name(name), "a name is 1 to 50 of A-Z a-z 0-9 . _ - and space", "/name"
+    )
+    require_description(description or "")
+    if document is None:
+        return
+    with runtime.database.read() as connection:
+        catalogue = runtime.catalogue(connection)
+    try:
+        compile_document(document, catalogue)
+    except InvalidDocument as error:
+        raise InvalidDocumentGiven(error) from None
+
+
+def _require_free(
+    connection: Connection, account_id: str, name: str, policy_id: str | None = None
+) -> None:
+    if policies.find_id(connection, account_id, name) not in (None, policy_id):
+        raise Conflict(f"there is a policy {name} already")
+
+
+def _require_own(policy: PolicySummary) -> None:
+    """Managed policies are the same in every account: nobody's policies could allow it."""
+    if policy.is_managed:
+        raise Conflict(
+            f"{policy.name} is a managed policy, the same in every account, and cannot be changed "
+            "or deleted; create a policy of your own instead"
+        )

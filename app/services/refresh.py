@@ -12,8 +12,8 @@ from app.domain.events import Event, Outcome
 from app.domain.limits import TokenLimits
 from app.domain.principals import IamUser, RootUser
 from app.domain.scopes import RequestedScope
+from app.services import account_settings, principals, sign_in
 from app.services import audit as audit_service
-from app.services import principals, sign_in
 from app.services.apis import products_named, reach_of
 from app.services.issuing import Grantable
 from app.services.refusals import Refusal, Refused
@@ -88,6 +88,9 @@ def _grantable(
         session = sessions.find_by_id(connection, family.session_id)
         rights = principals.policies_of(connection, user)
         catalogue = runtime.catalogue(connection, client.epoch)
+        lifetime = account_settings.user_token_lifetime_of(
+            runtime, connection, client.epoch, user.account.id
+        )
     named = products_named(apis or family.audience, catalogue)
     audience = {catalogue.products[name].identifier for name in named}
     if not audience <= set(family.audience):
@@ -107,7 +110,7 @@ def _grantable(
         audience=reach.audience,
         granted=reach.granted,
         issued_at=now,
-        expires_at=now + runtime.settings.user_token_lifetime,
+        expires_at=now + lifetime,
         epoch=client.epoch,
         patterns=patterns,
         identity_scopes=identity,

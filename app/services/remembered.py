@@ -1,4 +1,4 @@
-"""Facts of the hot path, read once an epoch: clients, principals and their policies.
+"""Facts of the hot path, read once an epoch: clients, principals, policies, account settings.
 
 What a caller asks *about* is never among them. Whether a service account exists is looked up
 anew each time, so that the time of an answer does not tell whether somebody asked before.
@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from sqlalchemy import Connection
 
+from app.domain.account_settings import AccountSettings, read_settings
 from app.domain.clients import Client
 from app.domain.policy import AttachedPolicy
 from app.domain.principals import Principal
 from app.services import principals
 from app.services.runtime import Runtime
-from app.storage import clients, epoch
+from app.storage import accounts, clients, epoch
 
 
 def client(runtime: Runtime, connection: Connection, client_id: str) -> Client | None:
@@ -43,4 +44,15 @@ def policies_of(
         known_epoch,
         ("policies", of.type, of.id),
         lambda: principals.policies_of(connection, of),
+    )
+
+
+def account_settings(
+    runtime: Runtime, connection: Connection, known_epoch: int, account_id: str
+) -> AccountSettings:
+    """What an account has set for itself; the defaults for what it has not."""
+    return runtime.facts.get(
+        known_epoch,
+        ("account-settings", account_id),
+        lambda: read_settings(accounts.find_settings(connection, account_id)),
     )

@@ -15,6 +15,7 @@ from app.storage.database import Database, StoreUnavailable
 from app.tokens.checker import TokenChecker
 from app.tokens.issuer import TokenIssuer
 from app.tokens.keyring import KeyRing
+from app.tokens.remote_keys import RemoteKeySets
 from app.tokens.secrets import PasswordHasher, SecretHasher, new_identifier, new_secret
 
 __all__ = ["Runtime", "StaleFacts", "StoreUnavailable"]
@@ -43,6 +44,8 @@ class Runtime:
     checker: TokenChecker
     secrets: SecretHasher
     passwords: PasswordHasher
+    #: The one way out to the network: key sets that clients keep themselves.
+    key_sets: RemoteKeySets
     #: Told the name of each step that a crash must not come between; tests crash there.
     reached: Callable[[str], None] = field(default=_nothing, repr=False)
     facts: EpochCache = field(default_factory=EpochCache, repr=False)

@@ -1,96 +1,205 @@
-"""Service accounts: their secrets, and whom they trust."""
+"""Service accounts, as those who manage an account see, change and end them."""
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import Connection
 
-from app.domain.clients import Client, ClientKind
-from app.domain.conditions import Condition, parse_condition
-from app.domain.documents import MAX_DOCUMENT_BYTES
 from app.domain.events import Event
-from app.domain.impersonation import TrustedRelationship
-from app.domain.principals import (
-    DEFAULT_TOKEN_LIFETIME,
-    MAX_TOKEN_LIFETIME,
-    MIN_TOKEN_LIFETIME,
-    ServiceAccount,
-    is_account_id,
-    is_name,
-)
-from app.domain.problems import InvalidDocument, Problem
-from app.services import audit as audit_service
-from app.services.administration import (
-    Conflict,
-    NotFound,
-    change,
-    require,
-    require_account,
-    require_description,
-)
+from app.domain.principals import ServiceAccount
+from app.services import new_service_accounts, taking_hold
+from app.services.administration import Conflict, change, require_account
+from app.services.authority import OPERATOR, Administrator, Caller
+from app.services.client_secrets import CLIENT_SECRET, add_secret
+from app.services.new_service_accounts import NewServiceAccount, create
 from app.services.runtime import Runtime
-from app.storage import accounts, clients, service_accounts, tokens
+from app.services.service_account_secrets import replace_secret
+from app.services.trusts import add_trust, find_trust, remove_trust
+from app.storage import (
+    clients,
+    policy_attachments,
+    service_account_details,
+    service_accounts,
+    tokens,
+)
+from app.storage import trusts as trust_rows
+from app.storage.service_account_details import ServiceAccountDetails
 
-CLIENT_SECRET = "client-secret"
-#: Of the year 9999.
-_LAST_SECOND = 253_402_300_799
-_GRANTS = ("client_credentials", "urn:ietf:params:oauth:grant-type:token-exchange")
+# What the operator does with a service account is all to be found here.
+__all__ = [
+    "CLIENT_SECRET",
+    "NewServiceAccount",
+    "ServiceAccountDetails",
+    "add_secret",
+    "add_trust",
+    "create",
+    "find_trust",
+    "remove_trust",
+    "replace_secret",
+]
+
+_KIND = "service-account"
 
 
 @dataclass(frozen=True, slots=True)
-class NewServiceAccount:
-    """`client_secret` is shown this once: only its keyed hash is kept."""
+class ServiceAccountChange:
+    """What is not None is changed; `remove_keys` takes the public keys away."""
 
-    account: ServiceAccount
-    client_id: str
-    client_secret: str
+    name: str | None = None
+    description: str | None = None
+    max_token_lifetime: int | None = None
+    enabled: bool | None = None
+    jwks: dict[str, Any] | None = None
+    remove_keys: bool = False
 
 
-def create(
-    runtime: Runtime,
-    account_id: str,
-    name: str,
-    description: str = "",
-    max_token_lifetime: int = DEFAULT_TOKEN_LIFETIME,
-) -> NewServiceAccount:
-    """Create a service account with its client and first secret. Raises `AdministrationError`."""
-    require(is_name(name), "a name is 1 to 50 of A-Z a-z 0-9 . _ - and space")
-    require_description(description)
-    require(
-        MIN_TOKEN_LIFETIME <= max_token_lifetime <= MAX_TOKEN_LIFETIME,
-        f"a token lifetime is {MIN_TOKEN_LIFETIME} to {MAX_TOKEN_LIFETIME} seconds",
-    )
-    secret, now = runtime.new_secret(), runtime.now()
+def list_page(
+    runtime: Runtime, by: Caller, number: int, size: int, name: str | None
+) -> tuple[list[ServiceAccountDetails], int]:
+    """One page of the account's service accounts, and how many there are. Raises `Forbidden`."""
+    by.require("iam:ListServiceAccount", _KIND)
+    with runtime.database.read() as connection:
+        return service_account_details.list_page(connection, by.account_id, number, size, name)
 
-    def write(connection: Connection) -> NewServiceAccount:
-        root = accounts.find_root(connection, account_id)
-        if root is None:
-            raise NotFound(f"there is no root account {account_id}")
-        if service_accounts.find_id_by_name(connection, account_id, name) is not None:
-            raise Conflict(f"account {account_id} has a service account {name} already")
-        account = ServiceAccount(
-            f"sa-{runtime.new_id()}", name, root.account, True, max_token_lifetime
+
+def get(runtime: Runtime, by: Caller, service_account_id: str) -> ServiceAccountDetails:
+    """Raises `Forbidden` or `NotFound`."""
+    by.require("iam:GetServiceAccount", _KIND, service_account_id)
+    with runtime.database.read() as connection:
+        return load(connection, by, service_account_id)
+
+
+#: A service account that the caller may know of. Raises `NotFound`.
+load = taking_hold.find
+
+
+def update(
+    runtime: Runtime, by: Administrator, service_account_id: str, wanted: ServiceAccountChange
+) -> ServiceAccountDetails:
+    """Make a change; disabling ends the tokens for good. Raises `AdministrationError`.
+
+    Whoever sets the keys can sign with them: it takes hold of all that the service account may.
+    """
+    by.require("iam:UpdateServiceAccount", _KIND, service_account_id)
+
+    def write(connection: Connection) -> ServiceAccountDetails:
+        before = load(connection, by, service_account_id)
+        after = _changed(before, wanted)
+        account = after.account
+        new_service_accounts.check(
+            account.name, after.description, account.max_token_lifetime, wanted.jwks
         )
-        client = Client(
-            id=runtime.new_id(),
-            kind=ClientKind.SERVICE_ACCOUNT,
-            name=name,
-            account_id=account_id,
-            grant_types=_GRANTS,
-            service_account=account,
+        if account.name.lower() != before.account.name.lower():
+            new_service_accounts.require_free(connection, account.account.id, account.name)
+        if after.jwks != before.jwks:
+            if after.jwks is not None:
+                action = "iam:UpdateServiceAccount"
+                taking_hold.require(runtime, connection, by, action, before.account)
+            clients.set_keys(connection, after.client_id, after.jwks)
+        service_account_details.change(connection, after)
+        service_accounts.set_enabled(connection, account.id, account.enabled)
+        if wanted.enabled is False:
+            _end_tokens(runtime, connection, account)
+        by.write(
+            runtime,
+            connection,
+            _event_of(wanted),
+            account.account.id,
+            str(account.vrn),
+            changed=_differences(before, after),
         )
-        service_accounts.add(connection, account, now, description)
-        clients.add(connection, client, now)
-        add_secret(runtime, connection, client.id, secret)
-        audit_service.write_by_operator(
-            runtime, connection, Event.SERVICE_ACCOUNT_CREATE, account_id, str(account.vrn)
-        )
-        return NewServiceAccount(account, client.id, secret)
+        return after
 
-    return change(runtime, write)
+    return change(runtime, write, by)
+
+
+def _changed(before: ServiceAccountDetails, wanted: ServiceAccountChange) -> ServiceAccountDetails:
+    values = {
+        "name": wanted.name,
+        "max_token_lifetime": wanted.max_token_lifetime,
+        "enabled": wanted.enabled,
+    }
+    given: dict[str, Any] = {name: value for name, value in values.items() if value is not None}
+    description = before.description if wanted.description is None else wanted.description
+    jwks = before.jwks if wanted.jwks is None else wanted.jwks
+    if wanted.remove_keys:
+        jwks = None
+    account = replace(before.account, **given)
+    return replace(before, account=account, description=description, jwks=jwks)
+
+
+def _event_of(wanted: ServiceAccountChange) -> Event:
+    if wanted == ServiceAccountChange(enabled=True):
+        return Event.SERVICE_ACCOUNT_ENABLE
+    if wanted == ServiceAccountChange(enabled=False):
+        return Event.SERVICE_ACCOUNT_DISABLE
+    return Event.SERVICE_ACCOUNT_UPDATE
+
+
+def _end_tokens(runtime: Runtime, connection: Connection, account: ServiceAccount) -> int:
+    """Returns how many were still alive."""
+    now = runtime.now()
+    return tokens.revoke_principal(connection, account.account.id, account.id, now)
+
+
+def _differences(before: ServiceAccountDetails, after: ServiceAccountDetails) -> list[str]:
+    """The names of what is not as it was."""
+    pairs = {
+        "name": (before.account.name, after.account.name),
+        "description": (before.description, after.description),
+        "accessTokenLifeSpan": (
+            before.account.max_token_lifetime,
+            after.account.max_token_lifetime,
+        ),
+        "enabled": (before.account.enabled, after.account.enabled),
+        "jwks": (before.jwks, after.jwks),
+    }
+    return [name for name, (old, new) in pairs.items() if old != new]
+
+
+def delete(runtime: Runtime, by: Caller, service_account_id: str, *, cascade: bool) -> None:
+    """Take a service account away, its client and secrets too; tokens end.
+
+    What hangs on it, policies and trust, is said and it is kept, unless `cascade`.
+    Raises `AdministrationError`.
+    """
+    by.require("iam:DeleteServiceAccount", _KIND, service_account_id)
+
+    def write(connection: Connection) -> None:
+        details = load(connection, by, service_account_id)
+        account = details.account
+        attached = policy_attachments.policy_ids_of(connection, _KIND, account.id)
+        trusted = trust_rows.trusted_accounts_of(connection, account.id)
+        if (attached or trusted) and not cascade:
+            raise Conflict(
+                f"the service account has {len(attached)} policies attached and trusts "
+                f"{len(trusted)} accounts; take them away first, or delete with ?cascade=true"
+            )
+        ended = _end_tokens(runtime, connection, account)
+        service_account_details.remove(connection, details)
+        by.write(
+            runtime,
+            connection,
+            Event.SERVICE_ACCOUNT_DELETE,
+            account.account.id,
+            str(account.vrn),
+            name=account.name,
+            policies=attached,
+            trusted_account_ids=trusted,
+            tokens_ended=ended,
+        )
+
+    change(runtime, write, by)
+
+
+def set_enabled(runtime: Runtime, service_account_id: str, *, enabled: bool) -> None:
+    """Disable a service account, whose tokens then end for good, or enable it again.
+
+    By the operator. Raises `NotFound`.
+    """
+    update(runtime, OPERATOR, service_account_id, ServiceAccountChange(enabled=enabled))
 
 
 def list_of_account(runtime: Runtime, account_id: str) -> list[ServiceAccount]:
@@ -103,153 +212,4 @@ def list_of_account(runtime: Runtime, account_id: str) -> list[ServiceAccount]:
 def find_client_id(runtime: Runtime, service_account_id: str) -> str:
     """The client of a service account. Raises `NotFound`."""
     with runtime.database.read() as connection:
-        client_id = clients.find_id_of_service_account(connection, service_account_id)
-    if client_id is None:
-        raise NotFound(f"there is no service account {service_account_id}")
-    return client_id
-
-
-def find_trust(
-    runtime: Runtime, service_account_id: str, trusted_account_id: str
-) -> TrustedRelationship | None:
-    """The trusted relationship with one root account, an expired one included."""
-    with runtime.database.read() as connection:
-        return service_accounts.find_with_trust(connection, service_account_id, trusted_account_id)[
-            1
-        ]
-
-
-def add_secret(runtime: Runtime, connection: Connection, client_id: str, secret: str) -> None:
-    """Keep the keyed hash of a client's new secret."""
-    digest = runtime.secrets.hash(secret, CLIENT_SECRET)
-    clients.add_secret(connection, runtime.new_id(), client_id, digest, runtime.now())
-
-
-def replace_secret(runtime: Runtime, service_account_id: str) -> str:
-    """Replace all secrets by a new one, which is returned this once. Raises `NotFound`."""
-    secret = runtime.new_secret()
-
-    def write(connection: Connection) -> str:
-        account = _require(connection, service_account_id)
-        client_id = clients.find_id_of_service_account(connection, service_account_id)
-        if client_id is None:
-            raise NotFound(f"service account {service_account_id} has no client")
-        clients.remove_secrets(connection, client_id)
-        add_secret(runtime, connection, client_id, secret)
-        audit_service.write_by_operator(
-            runtime, connection, Event.SECRET_CREATE, account.account.id, str(account.vrn)
-        )
-        return secret
-
-    return change(runtime, write)
-
-
-def set_enabled(runtime: Runtime, service_account_id: str, *, enabled: bool) -> None:
-    """Disable a service account, whose tokens then end for good, or enable it again.
-
-    Raises `NotFound`.
-    """
-
-    def write(connection: Connection) -> None:
-        account = _require(connection, service_account_id)
-        service_accounts.set_enabled(connection, service_account_id, enabled)
-        if not enabled:
-            tokens.revoke_principal(
-                connection, account.account.id, service_account_id, runtime.now()
-            )
-        event = Event.SERVICE_ACCOUNT_ENABLE if enabled else Event.SERVICE_ACCOUNT_DISABLE
-        audit_service.write_by_operator(
-            runtime, connection, event, account.account.id, str(account.vrn)
-        )
-
-    change(runtime, write)
-
-
-def add_trust(
-    runtime: Runtime,
-    service_account_id: str,
-    trusted_account_id: str,
-    condition: dict[str, Any] | None = None,
-    expires_at: int | None = None,
-) -> TrustedRelationship:
-    """Let the users of another root account ask to impersonate. Raises `AdministrationError`.
-
-    `expires_at` is in epoch seconds. Whether the other account exists is not said.
-    """
-    require(is_account_id(trusted_account_id), "an account id is 1 to 20 digits")
-    require(expires_at is None or expires_at > runtime.now(), "the expiry has to lie in the future")
-    require(
-        expires_at is None or expires_at <= _LAST_SECOND,
-        "the expiry has to lie before the year 10000",
-    )
-    trust = TrustedRelationship(
-        runtime.new_id(), 1, trusted_account_id, _condition(condition), expires_at
-    )
-
-    def write(connection: Connection) -> TrustedRelationship:
-        account = _require(connection, service_account_id)
-        require(
-            trusted_account_id != account.account.id,
-            "a service account need not trust its own account",
-        )
-        present = service_accounts.find_with_trust(
-            connection, service_account_id, trusted_account_id
-        )[1]
-        if present is not None:
-            raise Conflict(f"{service_account_id} trusts account {trusted_account_id} already")
-        service_accounts.add_trust(connection, service_account_id, trust, runtime.now())
-        _record_trust(runtime, connection, Event.TRUST_ADD, account, trusted_account_id)
-        return trust
-
-    return change(runtime, write)
-
-
-def remove_trust(runtime: Runtime, service_account_id: str, trusted_account_id: str) -> None:
-    """End a trusted relationship; the next exchange is refused. Raises `NotFound`."""
-
-    def write(connection: Connection) -> None:
-        account = _require(connection, service_account_id)
-        removed = service_accounts.remove_trust(connection, service_account_id, trusted_account_id)
-        if removed is None:
-            raise NotFound(f"{service_account_id} does not trust account {trusted_account_id}")
-        _record_trust(runtime, connection, Event.TRUST_REMOVE, account, trusted_account_id)
-
-    change(runtime, write)
-
-
-def _condition(source: dict[str, Any] | None) -> Condition | None:
-    if source is None:
-        return None
-    # It is read and checked with each exchange, so it has the bound of a whole document.
-    require(
-        len(json.dumps(source)) <= MAX_DOCUMENT_BYTES,
-        f"a condition has at most {MAX_DOCUMENT_BYTES} bytes",
-    )
-    problems: list[Problem] = []
-    condition = parse_condition(source, "condition", problems)
-    require(not problems, str(InvalidDocument(problems)))
-    return condition
-
-
-def _require(connection: Connection, service_account_id: str) -> ServiceAccount:
-    account = service_accounts.find(connection, service_account_id)
-    if account is None:
-        raise NotFound(f"there is no service account {service_account_id}")
-    return account
-
-
-def _record_trust(
-    runtime: Runtime,
-    connection: Connection,
-    event: Event,
-    account: ServiceAccount,
-    trusted_account_id: str,
-) -> None:
-    audit_service.write_by_operator(
-        runtime,
-        connection,
-        event,
-        account.account.id,
-        str(account.vrn),
-        trusted_account_id=trusted_account_id,
-    )
+        return load(connection, OPERATOR, service_account_id).client_id

@@ -12,8 +12,8 @@ from sqlalchemy import Connection
 
 from app.domain.events import Event
 from app.domain.principals import IamUser, RootUser, is_active
+from app.services import account_settings, principals, throttling
 from app.services import audit as audit_service
-from app.services import principals, throttling
 from app.services.runtime import Runtime
 from app.services.throttling import Attempt
 from app.storage import accounts, audit, refresh_tokens, sessions, tokens
@@ -93,6 +93,8 @@ def _start(
     attempt: Attempt,
 ) -> NewSession | None:
     user, now = found.user, runtime.now()
+    with runtime.database.read() as connection:
+        timeout = account_settings.session_timeout_of(runtime, connection, user.account.id)
     cookie = runtime.new_secret()
     session = SignInSession(
         id=runtime.new_id(),
@@ -100,7 +102,7 @@ def _start(
         user_id=user.id,
         account_id=user.account.id,
         auth_time=now,
-        expires_at=now + runtime.settings.session_lifetime,
+        expires_at=now + timeout,
         amr=_PASSWORD,
     )
     event = AuditEvent(
@@ -151,7 +153,13 @@ def signed_in(
     if session.expires_at <= runtime.clock():
         return None
     user = user_of(connection, session)
-    return None if user is None else SignedIn(session, user)
+    if user is None:
+        return None
+    # A timeout that the account has shortened since holds for who is signed in already.
+    timeout = account_settings.session_timeout_of(runtime, connection, user.account.id)
+    if session.auth_time + timeout <= runtime.clock():
+        return None
+    return SignedIn(session, user)
 
 
 def sign_out(runtime: Runtime, signed_in_as: SignedIn) -> None:

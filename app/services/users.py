@@ -6,8 +6,8 @@ from sqlalchemy import Connection
 
 from app.domain.events import Event
 from app.domain.principals import is_email, is_username
+from app.services import account_settings, handing_over
 from app.services import accounts as account_service
-from app.services import handing_over
 from app.services.administration import Conflict, change, require
 from app.services.authority import Caller
 from app.services.runtime import Runtime
@@ -46,7 +46,7 @@ def create(
 ) -> UserDetails:
     """A new user, who may do nothing yet. Raises `AdministrationError`."""
     by.require("iam:CreateIamUser", "iam-user")
-    encoded = account_service.prepare_user(runtime, username, password, email)
+    encoded = account_service.prepare_user(runtime, by.account_id, username, password, email)
 
     def write(connection: Connection) -> UserDetails:
         user = account_service.add_user(
@@ -148,7 +148,8 @@ def reset_password(runtime: Runtime, by: Caller, user_id: str, password: str) ->
     Whoever sets a password can sign in with it: it hands over all that the user may do.
     """
     by.require("iam:ResetPassword", "iam-user", user_id)
-    encoded = account_service.hash_password(runtime, password)
+    policy = account_settings.password_policy_of(runtime, by.account_id)
+    encoded = account_service.hash_password(runtime, password, policy)
 
     def write(connection: Connection) -> None:
         user = load(connection, by, user_id).user

@@ -98,6 +98,7 @@ _USER = select(
     AccountRow.email.label("account_email"),
 ).join(AccountRow, AccountRow.id == IamUserRow.account_id)
 
+_SETTINGS = select(AccountRow.settings).where(AccountRow.id == bindparam("id"))
 _ACCOUNT_BY_ID = _ACCOUNT.where(AccountRow.id == bindparam("id"))
 _ACCOUNT_BY_EMAIL = _ACCOUNT.where(AccountRow.email == bindparam("email"))
 _ACCOUNT_BY_ROOT = _ACCOUNT.where(AccountRow.root_user_id == bindparam("id"))
@@ -188,6 +189,18 @@ def add_user(
             enabled=user.enabled,
             created_at=created_at,
         )
+    )
+
+
+def find_settings(connection: Connection, account_id: str) -> dict[str, Any] | None:
+    """What an account has set for itself (`app.domain.account_settings`)."""
+    found = connection.execute(_SETTINGS, {"id": account_id}).first()
+    return None if found is None else found.settings
+
+
+def set_settings(connection: Connection, account_id: str, settings: dict[str, Any] | None) -> None:
+    connection.execute(
+        update(AccountRow).where(AccountRow.id == account_id).values(settings=settings)
     )
 
 

@@ -119,8 +119,11 @@ def add(connection: Connection, event: AuditEvent) -> None:
 
 def find(connection: Connection, event_id: str) -> AuditEvent | None:
     row: Any = connection.execute(_ONE, {"id": event_id}).first()
-    if row is None:
-        return None
+    return None if row is None else event_of(row)
+
+
+def event_of(row: Any) -> AuditEvent:
+    """The value behind a row that has all columns."""
     values = {name: getattr(row, name) for name in _FIELDS}
     values["event"] = Event(values["event"])
     values["outcome"] = Outcome(values["outcome"])

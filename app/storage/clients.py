@@ -75,7 +75,10 @@ _ONE = (
         ClientRow.require_pkce,
         ClientRow.id_token_alg,
         ClientRow.jwks,
+        ClientRow.jwks_uri,
         ClientRow.post_logout_redirect_uris,
+        ClientRow.allowed_scopes,
+        ClientRow.allowed_audiences,
         ClientRow.enabled.label("client_enabled"),
         ClientSecretRow.digest,
         ServiceAccountRow.id,
@@ -111,7 +114,10 @@ def find(connection: Connection, client_id: str) -> Client | None:
         require_pkce=row.require_pkce,
         id_token_alg=row.id_token_alg,
         jwks=row.jwks,
+        jwks_uri=row.jwks_uri,
         post_logout_redirect_uris=tuple(row.post_logout_redirect_uris or ()),
+        allowed_scopes=as_tuple(row.allowed_scopes),
+        allowed_audiences=as_tuple(row.allowed_audiences),
         # A tenant's client goes with its account; the others have none.
         enabled=row.client_enabled and row.account_enabled is not False,
         secret_digests=tuple(each.digest for each in rows if each.digest is not None),
@@ -137,11 +143,22 @@ def add(connection: Connection, client: Client, created_at: int) -> None:
             require_pkce=client.require_pkce,
             id_token_alg=client.id_token_alg,
             jwks=client.jwks,
+            jwks_uri=client.jwks_uri,
             post_logout_redirect_uris=list(client.post_logout_redirect_uris),
+            allowed_scopes=as_list(client.allowed_scopes),
+            allowed_audiences=as_list(client.allowed_audiences),
             enabled=client.enabled,
             created_at=created_at,
         )
     )
+
+
+def as_list(values: tuple[str, ...] | None) -> list[str] | None:
+    return None if values is None else list(values)
+
+
+def as_tuple(values: list[str] | None) -> tuple[str, ...] | None:
+    return None if values is None else tuple(values)
 
 
 def exists(connection: Connection, client_id: str) -> bool:
@@ -177,6 +194,24 @@ def add_secret(
             id=secret_id, client_id=client_id, digest=digest, created_at=created_at
         )
     )
+
+
+def list_secrets(connection: Connection, client_id: str) -> list[tuple[str, int]]:
+    """The live secrets of a client, oldest first, as their ids and when they were made."""
+    rows = connection.execute(
+        select(ClientSecretRow.id, ClientSecretRow.created_at)
+        .where(ClientSecretRow.client_id == client_id)
+        .order_by(ClientSecretRow.created_at, ClientSecretRow.id)
+    )
+    return [(str(row.id), int(row.created_at)) for row in rows]
+
+
+def remove_secret(connection: Connection, client_id: str, secret_id: str) -> bool:
+    """Returns whether the client had a live secret of that id."""
+    removed = delete(ClientSecretRow).where(
+        ClientSecretRow.client_id == client_id, ClientSecretRow.id == secret_id
+    )
+    return bool(connection.execute(removed).rowcount)
 
 
 def remove_secrets(connection: Connection, client_id: str) -> int:

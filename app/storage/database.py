@@ -36,6 +36,8 @@ _LOCK_WAIT_MS = 10_000
 _WAL_ATTEMPTS = 100
 _MOST_IDLE = 8
 _LOOK_AGAIN = 0.0002
+#: Beside the driver's own error.
+_FAILURES = (DBAPIError, LostTransaction, TooLong, NoFreeConnection)
 
 Result = TypeVar("Result")
 
@@ -104,7 +106,7 @@ class Database:
         self._idle: list[Connection] = []
         self._driver_error: type[Exception] = engine.dialect.loaded_dbapi.Error
         self._group = GroupCommit(self._write_transaction, _LOCK_WAIT_MS / 1000)
-        self._held = HeldWrites(self._group)
+        self._held = HeldWrites(self._group, (self._driver_error, *_FAILURES))
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -148,7 +150,8 @@ class Database:
         """Run `work` in a transaction that is durable before the request's answer leaves.
 
         Nothing may be made of the outcome but the answer: in `answer_together` the work is done
-        after this returns. `after` is told once it is durable. Raises as `write` does.
+        after this returns, and where it fails the request is asked anew. `after` is told once it
+        is durable. Raises as `write` does.
         """
         with self._translated():
             if self._held.hold(work, after):
@@ -191,7 +194,7 @@ class Database:
             # beginning and ending costs more than the rows between.
             _take_the_lock(driver)
             yield self._writer
-            driver.execute("COMMIT")
+            _make_durable(driver)
         except BaseException as error:
             if driver.in_transaction:
                 driver.execute("ROLLBACK")
@@ -239,6 +242,11 @@ def _take_the_lock(driver: sqlite3.Connection) -> None:
         else:
             break
     driver.execute(f"PRAGMA busy_timeout={_LOCK_WAIT_MS}")
+
+
+def _make_durable(driver: sqlite3.Connection) -> None:
+    """End the transaction; it is on the disk on return."""
+    driver.execute("COMMIT")
 
 
 def _discard(connection: Connection) -> None:

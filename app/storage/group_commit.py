@@ -83,7 +83,8 @@ class GroupCommit:
             self._waiting.extend(mine)
         self._wait(mine)
         try:
-            if any(not each.done for each in mine):
+            # More than one batch can hold takes several.
+            while any(not each.done for each in mine):
                 self._commit(self._take(mine))
         finally:
             self._lead.release()
@@ -102,12 +103,12 @@ class GroupCommit:
 
     def _take(self, mine: list[_Waiting]) -> list[_Waiting]:
         """The oldest writes, the leader's own always among them."""
-        own = [each for each in mine if not each.done]
+        own = [each for each in mine if not each.done][:MAX_BATCH]
         with self._queue:
-            oldest = self._waiting[:MAX_BATCH]
-            behind = [each for each in own if each not in oldest]
-            batch = [*oldest[: MAX_BATCH - len(behind)], *behind]
-            self._waiting = [each for each in self._waiting if each not in batch]
+            others = [each for each in self._waiting if each not in own]
+            taken = [*own, *others[: MAX_BATCH - len(own)]]
+            batch = [each for each in self._waiting if each in taken]
+            self._waiting = [each for each in self._waiting if each not in taken]
         return batch
 
     def _commit(self, batch: list[_Waiting]) -> None:
@@ -117,6 +118,7 @@ class GroupCommit:
                 if len(batch) == 1:
                     # Nobody else is in the transaction: its own rollback is undoing enough.
                     batch[0].result = batch[0].work(connection)
+                    _require_open(connection)
                 elif not _run_together(connection, batch):
                     for each in batch:
                         _run_alone(connection, each)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import (
@@ -34,7 +33,11 @@ GROUP = "group"
 
 
 class PolicyRow(Base):
-    """A policy. `account_id` is None for a managed one; `version` is the one in force."""
+    """A policy. `account_id` is None for a managed one; `version` is the one in force.
+
+    One that was deleted is kept, with its versions, for the decisions that rest on it; its name
+    is free again.
+    """
 
     __tablename__ = "policies"
     __table_args__ = (UniqueConstraint("account_id", "name_key"),)
@@ -46,6 +49,7 @@ class PolicyRow(Base):
     description: Mapped[str] = mapped_column(String(256))
     version: Mapped[int]
     created_at: Mapped[int]
+    deleted_at: Mapped[int | None]
 
 
 class PolicyVersionRow(Base):
@@ -71,28 +75,18 @@ class PolicyAttachmentRow(Base):
     created_at: Mapped[int]
 
 
-@dataclass(frozen=True, slots=True)
-class PolicySummary:
-    """A policy without its document."""
-
-    id: str
-    name: str
-    is_managed: bool
-    version: int
-
-
 _COLUMNS = (
     PolicyRow.id,
     PolicyRow.name,
     PolicyRow.version,
     cast(PolicyVersionRow.document, Text).label("document"),
 )
-_IN_FORCE = and_(
+IN_FORCE = and_(
     PolicyVersionRow.policy_id == PolicyRow.id, PolicyVersionRow.version == PolicyRow.version
 )
 _ATTACHED = (
     select(*_COLUMNS, literal(None, String).label("via"))
-    .join(PolicyVersionRow, _IN_FORCE)
+    .join(PolicyVersionRow, IN_FORCE)
     .join(PolicyAttachmentRow, PolicyAttachmentRow.policy_id == PolicyRow.id)
     .where(
         PolicyAttachmentRow.principal_type == bindparam("type"),
@@ -101,7 +95,7 @@ _ATTACHED = (
 )
 _BY_GROUP = (
     select(*_COLUMNS, GroupRow.name.label("via"))
-    .join(PolicyVersionRow, _IN_FORCE)
+    .join(PolicyVersionRow, IN_FORCE)
     .join(PolicyAttachmentRow, PolicyAttachmentRow.policy_id == PolicyRow.id)
     .join(GroupRow, GroupRow.id == PolicyAttachmentRow.principal_id)
     .join(GroupMemberRow, GroupMemberRow.group_id == GroupRow.id)
@@ -177,26 +171,22 @@ def add(
     )
 
 
+def usable_by(account_id: str | None) -> tuple[Any, ...]:
+    """The policies that an account may use: its own and the managed ones."""
+    own = (PolicyRow.account_id == account_id) | PolicyRow.account_id.is_(None)
+    return (own, PolicyRow.deleted_at.is_(None))
+
+
 def find_id(connection: Connection, account_id: str | None, name_or_id: str) -> str | None:
     """A policy that the account may use: its own by name or id, or a managed one."""
     rows = connection.execute(
         select(PolicyRow.id, PolicyRow.account_id).where(
             (PolicyRow.id == name_or_id) | (PolicyRow.name_key == name_or_id.lower()),
-            (PolicyRow.account_id == account_id) | PolicyRow.account_id.is_(None),
+            *usable_by(account_id),
         )
     ).all()
     own_first = sorted(rows, key=lambda row: row.account_id is None)
     return str(own_first[0].id) if own_first else None
-
-
-def list_usable(connection: Connection, account_id: str) -> list[PolicySummary]:
-    """The managed policies, then the account's own, each in order of their names."""
-    rows = connection.execute(
-        select(PolicyRow.id, PolicyRow.name, PolicyRow.account_id, PolicyRow.version)
-        .where((PolicyRow.account_id == account_id) | PolicyRow.account_id.is_(None))
-        .order_by(PolicyRow.account_id.is_not(None), PolicyRow.name_key)
-    )
-    return [PolicySummary(row.id, row.name, row.account_id is None, row.version) for row in rows]
 
 
 def attach(

@@ -91,20 +91,28 @@ class PreparedRow:
 
     def __init__(self, statement: Select[Any]) -> None:
         self.statement = statement
-        self._compiled: dict[str, tuple[str, tuple[str, ...] | None, _Convert]] = {}
+        self._compiled: dict[str, tuple[str, tuple[str, ...], bool, _Convert]] = {}
 
     def find(self, connection: Connection, **values: Any) -> Any | None:
-        """The row, for a value of each parameter. Raises KeyError where one is missing."""
+        """The row, for a value of each parameter, which the driver takes as it is.
+
+        Raises KeyError where one is missing.
+        """
         dialect = connection.dialect
         found = self._compiled.get(dialect.name)
         if found is None:
             found = self._compiled.setdefault(dialect.name, self._compile(dialect))
-        text, order, read = found
-        bound = values if order is None else tuple([values[name] for name in order])
+        text, names, positional, read = found
+        # By place, one that comes twice is given twice.
+        bound: Any = (
+            tuple([values[name] for name in names])
+            if positional
+            else {name: values[name] for name in names}
+        )
         row = _execute(connection, text, bound).fetchone()
         return None if row is None else read(row)
 
-    def _compile(self, dialect: Dialect) -> tuple[str, tuple[str, ...] | None, _Convert]:
+    def _compile(self, dialect: Dialect) -> tuple[str, tuple[str, ...], bool, _Convert]:
         compiled = self.statement.compile(dialect=dialect)
         columns = list(self.statement.selected_columns)
         fields = namedtuple("fields", [str(column.key) for column in columns])  # type: ignore[misc]
@@ -120,5 +128,5 @@ class PreparedRow:
                 values[place] = convert(values[place])
             return fields._make(values)
 
-        order = tuple(compiled.positiontup or ()) if compiled.positional else None
-        return str(compiled), order, read
+        names = compiled.positiontup if compiled.positional else list(compiled.binds)
+        return str(compiled), tuple(names or ()), bool(compiled.positional), read

@@ -15,6 +15,7 @@ from app.storage import (  # noqa: F401
     accounts,
     audit,
     clients,
+    evaluation_counts,
     grants,
     idempotency,
     known_addresses,
@@ -26,6 +27,7 @@ from app.storage import (  # noqa: F401
     sessions,
     throttle,
     tokens,
+    trusts,
 )
 from app.storage.database import Database
 from app.storage.epoch import EpochRow

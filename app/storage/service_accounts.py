@@ -1,31 +1,28 @@
-"""Service accounts and their trusted relationships."""
+"""Service accounts, each found together with the trust in one other account."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from sqlalchemy import (
-    JSON,
     Connection,
     ForeignKey,
     String,
     UniqueConstraint,
     and_,
     bindparam,
-    delete,
     insert,
     select,
     update,
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.domain.conditions import parse_condition
 from app.domain.impersonation import TrustedRelationship
 from app.domain.principals import RootAccount, ServiceAccount
-from app.domain.problems import InvalidDocument, Problem
 from app.storage.accounts import AccountRow
 from app.storage.database import Base
 from app.storage.prepared import PreparedRow
+from app.storage.trusts import TrustRow, trust_of
 
 
 class ServiceAccountRow(Base):
@@ -41,21 +38,6 @@ class ServiceAccountRow(Base):
     description: Mapped[str] = mapped_column(String(256))
     enabled: Mapped[bool]
     max_token_lifetime: Mapped[int]
-    created_at: Mapped[int]
-
-
-class TrustRow(Base):
-    """One trusted relationship. A change of it counts `version` up."""
-
-    __tablename__ = "trusted_relationships"
-    __table_args__ = (UniqueConstraint("service_account_id", "trusted_account_id"),)
-
-    id: Mapped[str] = mapped_column(String(36), primary_key=True)
-    service_account_id: Mapped[str] = mapped_column(ForeignKey("service_accounts.id"))
-    trusted_account_id: Mapped[str] = mapped_column(String(20), index=True)
-    version: Mapped[int]
-    condition: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
-    expires_at: Mapped[int | None]
     created_at: Mapped[int]
 
 
@@ -92,7 +74,8 @@ def find_with_trust(
     row = _ONE.find(connection, id=service_account_id, trusted=trusted_account_id)
     if row is None:
         return None, None
-    return service_account_of(row), _trust(row)
+    trust = None if row.trust_id is None else trust_of(row)
+    return service_account_of(row), trust
 
 
 def find(connection: Connection, service_account_id: str) -> ServiceAccount | None:
@@ -107,21 +90,6 @@ def service_account_of(row: Any) -> ServiceAccount:
         RootAccount(row.account_id, row.account_enabled),
         row.enabled,
         row.max_token_lifetime,
-    )
-
-
-def _trust(row: Any) -> TrustedRelationship | None:
-    if row.trust_id is None:
-        return None
-    problems: list[Problem] = []
-    condition = None
-    if row.condition is not None:
-        condition = parse_condition(row.condition, "condition", problems)
-    if problems:
-        # A condition that cannot be read must not be taken for one that is not there.
-        raise InvalidDocument(problems)
-    return TrustedRelationship(
-        row.trust_id, row.version, row.trusted_account_id, condition, row.expires_at
     )
 
 
@@ -178,37 +146,3 @@ def set_enabled(connection: Connection, service_account_id: str, enabled: bool) 
         .values(enabled=enabled)
     )
     return bool(result.rowcount)
-
-
-def add_trust(
-    connection: Connection,
-    service_account_id: str,
-    trust: TrustedRelationship,
-    created_at: int,
-) -> None:
-    connection.execute(
-        insert(TrustRow).values(
-            id=trust.id,
-            service_account_id=service_account_id,
-            trusted_account_id=trust.trusted_account_id,
-            version=trust.version,
-            condition=None if trust.condition is None else dict(trust.condition.source),
-            expires_at=trust.expires_at,
-            created_at=created_at,
-        )
-    )
-
-
-def remove_trust(
-    connection: Connection, service_account_id: str, trusted_account_id: str
-) -> str | None:
-    """Returns the id of the relationship that was removed."""
-    removed = connection.execute(
-        delete(TrustRow)
-        .where(
-            TrustRow.service_account_id == service_account_id,
-            TrustRow.trusted_account_id == trusted_account_id,
-        )
-        .returning(TrustRow.id)
-    ).scalar_one_or_none()
-    return None if removed is None else str(removed)

@@ -123,6 +123,7 @@ _DESCENDANTS = """
 """
 _REVOKE_ONE = text(_DESCENDANTS.format(condition="id = :id"))
 _REVOKE_GRANT = text(_DESCENDANTS.format(condition="grant_id = :id"))
+_REVOKE_CLIENT = text(_DESCENDANTS.format(condition="client_id = :id"))
 _REVOKE_SESSION = text(_DESCENDANTS.format(condition="session_id = :id"))
 
 
@@ -216,6 +217,15 @@ def revoke_session(connection: Connection, session_id: str, now: int) -> int:
     """End all that came of a sign-in. Returns how many were still alive."""
     epoch.lock(connection)
     return connection.execute(_REVOKE_SESSION, {"id": session_id, "now": now}).rowcount
+
+
+def revoke_client(connection: Connection, client_id: str, now: int) -> int:
+    """End all that was issued to a client and what came of it. Returns how many were alive.
+
+    No index serves this, for each would be written with each token: all of them are looked at.
+    """
+    epoch.lock(connection)
+    return connection.execute(_REVOKE_CLIENT, {"id": client_id, "now": now}).rowcount
 
 
 def revoke_account(connection: Connection, account_id: str, now: int) -> int:

@@ -31,7 +31,7 @@ def seal(payload: bytes, key: SigningKey, typ: str) -> str:
 def is_sealed_by(token: str, signature: bytes, alg: str, key: JoseKey) -> bool:
     """Whether the signature, the decoded last part of the token, holds over the parts before it.
 
-    Raises ValueError where the key is none for `alg`.
+    Raises JoseError where the key is none for `alg`, and LookupError where `alg` is none of ours.
     """
     algorithm = _ALGORITHMS[alg]
     algorithm.check_key(key)

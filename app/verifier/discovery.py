@@ -1,4 +1,4 @@
-"""Reading the issuer's two documents: its metadata and, named there, its JWK Set.
+"""Reading the issuer's documents: its metadata and, named there, its JWK Set; and what it answers.
 
 Everything is read from the issuer's own origin (scheme, host and port). Metadata that points
 elsewhere is refused, so that nobody who can write one field of it can bring in keys of theirs.
@@ -12,7 +12,7 @@ import re
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -24,6 +24,7 @@ MAX_DOCUMENT_SIZE = 256 * 1024
 """Bytes that a document may have."""
 
 WELL_KNOWN_PATH = "/.well-known/openid-configuration"
+EVALUATION_WELL_KNOWN_PATH = "/.well-known/authzen-configuration"
 
 _CHUNK = 64 * 1024
 _DEFAULT_PORTS = {"http": 80, "https": 443}
@@ -51,6 +52,13 @@ Fetch = Callable[[str], bytes | Document]
 """Reads a URL. Returns the body, or a `Document` to say how long it may be kept.
 
 Raises `OSError` (urllib's and requests' errors are) when the document can't be had.
+"""
+
+
+Post = Callable[[str, bytes, Mapping[str, str]], bytes]
+"""Sends JSON to a URL, with these headers. Returns the body of a 200 answer.
+
+Raises `OSError` when there is no such answer.
 """
 
 
@@ -116,15 +124,23 @@ class HttpFetch:
 
     def __call__(self, url: str) -> Document:
         """Raises `DocumentUnusable`."""
+        return self._ask(url, None, {})
+
+    def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> bytes:
+        """Sends JSON and returns the body of the answer. Raises `DocumentUnusable`."""
+        return self._ask(url, body, {"Content-Type": "application/json", **headers}).body
+
+    def _ask(self, url: str, body: bytes | None, headers: Mapping[str, str]) -> Document:
         _require_origin(url, self._origin)
-        request = urllib.request.Request(url, headers={"Accept": "application/json"})  # noqa: S310
+        sent = {"Accept": "application/json", **headers}
+        request = urllib.request.Request(url, body, sent)  # noqa: S310
         deadline = time.monotonic() + self._timeout
         try:
             with self._opener.open(request, timeout=self._timeout) as response:
                 if response.status != http.HTTPStatus.OK:
                     raise DocumentUnusable(f"{url} answered {response.status}")
-                body = self._read(response, url, deadline)
-                return Document(body, _max_age(response.headers.get_all("Cache-Control")))
+                found = self._read(response, url, deadline)
+                return Document(found, _max_age(response.headers.get_all("Cache-Control")))
         except urllib.error.HTTPError as error:
             error.close()
             raise DocumentUnusable(f"{url} answered {error.code}") from None
@@ -150,15 +166,40 @@ def find_jwks_uri(issuer: str, fetch: Fetch) -> str:
     Raises `DocumentUnusable`; lets the `OSError` of `fetch` through.
     """
     url = issuer.rstrip("/") + WELL_KNOWN_PATH
+    metadata = _metadata(issuer, url, "issuer", fetch)
+    return _address(metadata, "jwks_uri", issuer, url)
+
+
+def find_evaluation_endpoints(issuer: str, fetch: Fetch) -> tuple[str, str]:
+    """Where one access evaluation is asked for, and where several (AuthZEN section 9).
+
+    Raises `DocumentUnusable`; lets the `OSError` of `fetch` through.
+    """
+    parts = urlsplit(issuer)
+    origin, path = f"{parts.scheme}://{parts.netloc}", parts.path.rstrip("/")
+    url = origin + EVALUATION_WELL_KNOWN_PATH + path
+    metadata = _metadata(issuer, url, "policy_decision_point", fetch)
+    return (
+        _address(metadata, "access_evaluation_endpoint", issuer, url),
+        _address(metadata, "access_evaluations_endpoint", issuer, url),
+    )
+
+
+def _metadata(issuer: str, url: str, name: str, fetch: Fetch) -> dict[str, Any]:
+    """The document at `url`, whose member `name` has to be the issuer."""
     metadata = read_json_object(fetch_document(fetch, url).body, url)
-    if metadata.get("issuer") != issuer:
-        # Section 4.3. Without it, any server could speak for this issuer.
-        raise DocumentUnusable(f"{url} is not about the issuer {issuer}: its issuer differs")
-    jwks_uri = metadata.get("jwks_uri")
-    if not isinstance(jwks_uri, str):
-        raise DocumentUnusable(f"{url} has no jwks_uri")
-    _require_origin(jwks_uri, parse_origin(issuer))
-    return jwks_uri
+    if metadata.get(name) != issuer:
+        # OpenID Connect Discovery section 4.3. Without it, any server could speak for this issuer.
+        raise DocumentUnusable(f"{url} is not about the issuer {issuer}: its {name} differs")
+    return metadata
+
+
+def _address(metadata: Mapping[str, Any], name: str, issuer: str, url: str) -> str:
+    address = metadata.get(name)
+    if not isinstance(address, str):
+        raise DocumentUnusable(f"{url} has no {name}")
+    _require_origin(address, parse_origin(issuer))
+    return address
 
 
 def fetch_document(fetch: Fetch, url: str) -> Document:

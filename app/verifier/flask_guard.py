@@ -7,6 +7,7 @@
 | a token that proves nothing        | 401, `error="invalid_token"`                         |
 | a right is missing                 | 403, `error="insufficient_scope"`, `scope="…"`       |
 | the issuer's keys can't be read    | 503, `Retry-After`                                   |
+| access evaluation can't be asked   | 503, `Retry-After`                                   |
 
 Every body is JSON, `{"error": "…", "error_description": "…"}`. The token is read from the
 `Authorization` header alone, never from the query string or a form (RFC 6750 section 5.3 and
@@ -24,6 +25,7 @@ from typing import Concatenate, ParamSpec
 from flask import Response, g, jsonify, request
 from flask.typing import ResponseReturnValue
 
+from app.verifier.access import AccessClient, AccessUnavailable
 from app.verifier.checker import Verifier
 from app.verifier.keys import KeysUnavailable
 from app.verifier.token import TokenInvalid, VerifiedToken
@@ -38,27 +40,44 @@ _CREDENTIALS = re.compile(r"bearer +([A-Za-z0-9._~+/-]+=*)", re.IGNORECASE | re.
 class FlaskGuard:
     """Guards views with access tokens.
 
-    A view passes if the token is good and its scope allows the action in the token's own root
-    account. The view must still confine itself to what that account owns.
+    Without `access`, a view passes if the token is good and its scope allows the action in the
+    token's own root account. With it, the issuer is asked about the view's resource. The view must
+    still confine itself to what that account owns.
     """
 
-    def __init__(self, verifier: Verifier) -> None:
+    def __init__(self, verifier: Verifier, access: AccessClient | None = None) -> None:
         self._verifier = verifier
+        self._access = access
 
-    def requires(self, action: str) -> Callable[[GuardedView[P]], Callable[P, ResponseReturnValue]]:
+    def requires(
+        self, action: str, resource: Callable[Concatenate[VerifiedToken, P], str] | None = None
+    ) -> Callable[[GuardedView[P]], Callable[P, ResponseReturnValue]]:
         """Let the view be called only by a token that allows `action`, ``vserver:StopServer``.
+
+        `resource` gives the VRN of what the view works on, from what the view itself gets::
+
+            lambda token, server_id: f"vserver::{token.account_id}:server/{server_id}"
+
+        It is called for good tokens only; what it raises is the view's answer. Without it the
+        scope is read, and nobody is asked.
 
         The view gets the `VerifiedToken` as its first argument; other code of the same request
         finds it with `current_token`. Put this below the route decorator.
-        Raises `ValueError` for a pattern: a view is one action.
+        Raises `ValueError` for a pattern: a view is one action; and for a `resource` where there
+        is nobody to ask.
         """
         if not _ACTION.fullmatch(action):
             raise ValueError(f"{action!r} is no action; expected one such as vserver:StopServer.")
+        if resource is not None and self._access is None:
+            raise ValueError("A resource is what access evaluation is asked about: pass `access`.")
 
         def decorate(view: GuardedView[P]) -> Callable[P, ResponseReturnValue]:
             @wraps(view)
             def guarded(*args: P.args, **kwargs: P.kwargs) -> ResponseReturnValue:
-                outcome = self._admit(action)
+                outcome = self._token()
+                if isinstance(outcome, VerifiedToken):
+                    name = None if resource is None else resource(outcome, *args, **kwargs)
+                    outcome = self._refuse(outcome, action, name) or outcome
                 if isinstance(outcome, Response):
                     return outcome
                 g.verified_token = outcome
@@ -68,31 +87,35 @@ class FlaskGuard:
 
         return decorate
 
-    def _admit(self, action: str) -> VerifiedToken | Response:
-        """The token that may pass, or the answer for the one that may not."""
+    def _token(self) -> VerifiedToken | Response:
+        """The token of the request, or the answer for one that proves nothing."""
         try:
             text = _bearer_token()
-            if text is None:
-                return _no_token()
-            token = self._verifier.verify(text)
+            return _no_token() if text is None else self._verifier.verify(text)
         except _MalformedCredentials:
             return _refusal(400, "invalid_request", "The Authorization header is malformed.")
         except TokenInvalid as error:
             return _refusal(401, "invalid_token", error.reason)
         except KeysUnavailable as error:
             return _unavailable(error)
-        if not self._permits(token, action):
-            description = f"The token does not allow {action}."
-            return _refusal(403, "insufficient_scope", description, scope=action)
-        return token
 
-    def _permits(self, token: VerifiedToken, action: str) -> bool:
-        """Whether the token may do this: the one place that decides.
+    def _refuse(self, token: VerifiedToken, action: str, resource: str | None) -> Response | None:
+        """The answer for a token that may not do this; None for one that may.
 
-        It reads the scope. A client of access evaluation belongs here, to be asked where the
-        scope does not allow the action and the token says `evaluate`.
+        The one place that decides: the issuer where there is a resource, else the scope.
         """
-        return token.allows(action, token.account_id)
+        try:
+            if self._permits(token, action, resource):
+                return None
+        except AccessUnavailable as error:
+            return _unavailable(error)
+        description = f"The token does not allow {action}."
+        return _refusal(403, "insufficient_scope", description, scope=action)
+
+    def _permits(self, token: VerifiedToken, action: str, resource: str | None) -> bool:
+        if self._access is None or resource is None:
+            return token.allows(action, token.account_id)
+        return self._access.allows(token, action, resource, request.remote_addr)
 
 
 def current_token() -> VerifiedToken:
@@ -139,7 +162,7 @@ def _refusal(status: int, error: str, description: str, **attributes: str) -> Re
     return response
 
 
-def _unavailable(error: KeysUnavailable) -> Response:
+def _unavailable(error: KeysUnavailable | AccessUnavailable) -> Response:
     response = _answer(503, "temporarily_unavailable", str(error))
     response.headers["Retry-After"] = str(math.ceil(error.retry_after))
     return response

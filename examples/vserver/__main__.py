@@ -14,7 +14,7 @@ from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
 from vserver_settings import Settings
 
-from app.verifier import Verifier
+from app.verifier import AccessClient, Verifier
 
 _HERE = Path(__file__).resolve().parent
 # A token has 8 KiB at most; more than this in one header block is refused with 431.
@@ -28,7 +28,9 @@ def main() -> int:
     try:
         settings = Settings.from_environment(os.environ)
         address = settings.address()
-        Verifier(settings.issuer, settings.audience)  # says now what the worker would say later
+        # They say now what the worker would say later.
+        Verifier(settings.issuer, settings.audience)
+        AccessClient(settings.issuer, settings.client_id, settings.client_secret)
     except ValueError as error:
         print(f"vServer cannot start: {error}", file=sys.stderr)
         return 2

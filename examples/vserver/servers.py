@@ -6,6 +6,7 @@ another account does not exist for it.
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -13,6 +14,8 @@ from datetime import UTC, datetime
 from typing import Literal
 
 from app.verifier import Actor, VerifiedToken
+
+_ID = re.compile(r"[A-Za-z0-9._-]{1,128}|\*")
 
 Status = Literal["running", "stopped", "deleted"]
 
@@ -54,7 +57,7 @@ class Server:
 
     @property
     def vrn(self) -> str:
-        return f"vserver::{self.account_id}:server/{self.id}"
+        return vrn_of(self.account_id, self.id)
 
     def to_json(self) -> dict[str, object]:
         return {
@@ -103,6 +106,13 @@ class ServerRoom:
         if server is None or server.account_id != account_id:
             raise NoSuchServer(server_id)
         return server
+
+
+def vrn_of(account_id: str, server_id: str) -> str:
+    """The name of a server, there or not. Raises `NoSuchServer` for what is no server's id."""
+    if not _ID.fullmatch(server_id):
+        raise NoSuchServer(server_id)
+    return f"vserver::{account_id}:server/{server_id}"
 
 
 def demo_servers(account_id: str) -> list[Server]:

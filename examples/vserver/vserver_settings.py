@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import socket
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 class SettingsError(ValueError):
@@ -16,10 +16,13 @@ class SettingsError(ValueError):
 class Settings:
     """`VSERVER_` and the field's name in capitals.
 
-    `issuer` is the authorization server, `audience` this API's identifier URI there. `account`
-    is the root account that owns the two servers of the demo.
+    `client_id` and `client_secret` are those of this API's own client, `issuer` is the
+    authorization server, `audience` this API's identifier URI there. `account` is the root account
+    that owns the two servers of the demo.
     """
 
+    client_id: str
+    client_secret: str = field(repr=False)
     issuer: str = "http://127.0.0.1:8000"
     audience: str = "https://vserver.example"
     host: str = "localhost"
@@ -41,7 +44,15 @@ class Settings:
             raise SettingsError(
                 f"VSERVER_ACCOUNT is {account!r}; expected the number of a root account."
             )
+        client_id, client_secret = read("CLIENT_ID", ""), read("CLIENT_SECRET", "")
+        if not (client_id and client_secret):
+            raise SettingsError(
+                "VSERVER_CLIENT_ID and VSERVER_CLIENT_SECRET are needed: this API's own client, "
+                "which asks the authorization server what a token may be used for."
+            )
         return cls(
+            client_id=client_id,
+            client_secret=client_secret,
             issuer=read("ISSUER", cls.issuer),
             audience=read("AUDIENCE", cls.audience),
             host=read("HOST", cls.host),

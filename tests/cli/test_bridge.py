@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
+import threading
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -114,6 +116,107 @@ def test_an_application_that_fails(caplog: pytest.LogCaptureFixture) -> None:
 
     assert (status, body) == (500, b"Internal Server Error")
     assert "the details" in caplog.text
+
+
+@pytest.mark.parametrize("error", [SystemExit(3), KeyboardInterrupt(), GeneratorExit()])
+def test_an_application_that_ends_is_no_end_of_the_worker(
+    error: BaseException, caplog: pytest.LogCaptureFixture
+) -> None:
+    def application(_environ: object, _start_response: object) -> Iterable[bytes]:
+        raise error
+
+    with caplog.at_level(logging.ERROR, "app.cli.bridge"):
+        assert ask(application, Exchange())[0] == 500
+
+    assert "the application failed" in caplog.text
+
+
+class TestTheLane:
+    """Requests of some paths are answered together (see tests/cli/test_lane)."""
+
+    def serve(self, application: Any, answer_together: Any, *paths: str) -> list[list[Any]]:
+        """All of them at once, the answers in order."""
+
+        async def run() -> list[list[Any]]:
+            bridge = Bridge(
+                application,
+                threads=1,
+                max_body_bytes=100,
+                quick=lambda path, body: (path, body) == ("/quick", b"body"),
+                answer_together=answer_together,
+            )
+            exchanges = [Exchange(b"body") for _ in paths]
+            headers = RawHeaders(("host", "localhost"), ("content-length", "4"))
+            scopes: list[Any] = [Scope(headers, path=path) for path in paths]
+            await asyncio.gather(
+                *(bridge.__rsgi__(*each) for each in zip(scopes, exchanges, strict=True))
+            )
+            bridge.__rsgi_del__(asyncio.get_running_loop())
+            return [exchange.answer for exchange in exchanges]
+
+        return asyncio.run(run())
+
+    def test_some_paths_take_it_and_others_do_not(self) -> None:
+        threads: dict[str, str] = {}
+
+        def application(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+            threads[environ["PATH_INFO"]] = threading.current_thread().name
+            start_response("200 OK", [])
+            return [environ["PATH_INFO"].encode()]
+
+        answers = self.serve(
+            application, lambda asks: [each() for each in asks], "/quick", "/slow", "/quick/"
+        )
+
+        assert [body for _, _, body in answers] == [b"/quick", b"/slow", b"/quick/"]
+        assert threads.pop("/quick") == "lane"
+        assert not {"lane"} & set(threads.values())
+
+    def test_a_request_that_is_asked_again_finds_its_body_again(self) -> None:
+        def application(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+            body = environ["wsgi.input"].read()
+            environ["left.behind"] = environ.get("left.behind", 0) + 1
+            start_response("200 OK", [])
+            return [body, b" %d" % environ["left.behind"]]
+
+        def twice(asks: Any) -> list[Any]:
+            for ask in asks:
+                ask()
+            return [ask() for ask in asks]
+
+        assert self.serve(application, twice, "/quick") == [[200, [], b"body 1"]]
+
+    def test_one_that_ends_takes_nobody_along(self) -> None:
+        def application(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+            if environ["PATH_INFO"] == "/quick":
+                raise SystemExit
+            start_response("200 OK", [])
+            return [b"well"]
+
+        answers = self.serve(
+            application, lambda asks: [each() for each in asks], "/quick", "/slow", "/quick"
+        )
+
+        assert [answer[0] for answer in answers] == [500, 200, 500]
+
+    def test_a_turn_that_breaks(self, caplog: pytest.LogCaptureFixture) -> None:
+        def broken(_asks: Any) -> list[Any]:
+            raise SystemExit
+
+        with caplog.at_level(logging.ERROR, "app.cli.bridge"):
+            answers = self.serve(None, broken, "/quick")
+
+        assert answers == [[500, [("content-type", "text/plain")], b"Internal Server Error"]]
+        assert "SystemExit" in caplog.text
+
+    def test_a_flood_is_told_to_come_again(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("app.cli.lane.MOST_WAITING", 0)
+
+        [[status, headers, body]] = self.serve(None, lambda asks: [], "/quick")
+
+        assert status == 503
+        assert {("retry-after", "2"), ("cache-control", "no-store")} <= set(headers)
+        assert json.loads(body)["error"] == "temporarily_unavailable"
 
 
 def test_an_application_is_closed() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from app.domain.catalogue import ActionPattern, Catalogue, Product, parse_action_pattern
+from app.domain.catalogue import ActionPattern, Catalogue, Label, Product, parse_action_pattern
 from tests.support.policies import CATALOGUE, IAM_PRODUCT, VSERVER_PRODUCT
 
 
@@ -16,6 +16,7 @@ from tests.support.policies import CATALOGUE, IAM_PRODUCT, VSERVER_PRODUCT
         ("vserver:StopServer", "vserver"),
         ("vserver:*Server*", "vserver"),
         ("v-2:S", "v-2"),
+        ("v:S3*", "v"),
         (f"{'p' * 32}:{'N' * 64}", "p" * 32),
     ],
 )
@@ -49,6 +50,18 @@ def test_an_action_pattern_is_read(text: str, product: str | None) -> None:
 )
 def test_anything_else_is_no_action_pattern(text: str) -> None:
     assert parse_action_pattern(text) is None
+
+
+def test_an_action_pattern_is_shown_as_it_was_written() -> None:
+    assert repr(ActionPattern("v:S*")) == "ActionPattern(text='v:S*', product='v')"
+
+
+def test_a_catalogue_is_shown_as_its_products() -> None:
+    assert repr(Catalogue({})) == "Catalogue(products={})"
+
+
+def test_the_words_of_the_catalogue() -> None:
+    assert set(Label) == {"List", "Read", "Write", "Tagging"}
 
 
 def test_an_action_is_known_only_as_it_is_written() -> None:

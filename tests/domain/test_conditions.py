@@ -59,10 +59,26 @@ def test_an_operator_has_an_object_of_keys(keys: Any) -> None:
 
 @pytest.mark.parametrize("key", ["iam:mfapresent", "MfaPresent", "aws:MfaPresent", ""])
 def test_an_unknown_key_is_refused_and_the_known_are_listed(key: str) -> None:
-    (problem,) = problems_of({"bool": {key: [True]}})
+    assert problems_of({"bool": {key: [True]}}) == [
+        f"condition.bool.{key}: unknown condition key; expected one of iam:CurrentTime, "
+        "iam:SourceIp, iam:MfaPresent, iam:AuthAge, iam:PrincipalId, iam:PrincipalName, "
+        "iam:PrincipalAccount, iam:PrincipalType, iam:ExternalId, iam:Reason"
+    ]
 
-    assert problem.startswith(f"condition.bool.{key}: unknown condition key; expected one of iam:")
-    assert all(known in problem for known in conditions.KEYS)
+
+def test_what_a_condition_may_ask_about() -> None:
+    assert conditions.KEYS == {
+        "iam:CurrentTime": "a number",
+        "iam:SourceIp": "an IP address",
+        "iam:MfaPresent": "true or false",
+        "iam:AuthAge": "a number",
+        "iam:PrincipalId": "text",
+        "iam:PrincipalName": "text",
+        "iam:PrincipalAccount": "text",
+        "iam:PrincipalType": "text",
+        "iam:ExternalId": "text",
+        "iam:Reason": "text",
+    }
 
 
 @pytest.mark.parametrize("values", [None, [], True, "x", {}, {"0": True}])
@@ -99,6 +115,12 @@ def test_an_operator_applies_to_keys_of_its_kind_only(operator: str, key: str) -
         assert problems_of({operator: {key: values}}) == [
             f"condition.{operator}.{key}: this operator does not apply to a key that holds {kind}"
         ]
+
+
+def test_values_of_an_operator_that_does_not_apply_are_no_faults_beside() -> None:
+    assert problems_of({"bool": {NAME: ["x", 1]}}) == [
+        f"condition.bool.{NAME}: this operator does not apply to a key that holds text"
+    ]
 
 
 @pytest.mark.parametrize("value", [None, 1, True, ["x"], {}])

@@ -78,6 +78,8 @@ def test_a_document_is_compiled() -> None:
 def test_fifty_statements_are_read_and_fifty_one_refused() -> None:
     assert len(compile_({"statements": [GOOD] * 50}).statements) == 50
     assert problems(*[GOOD] * 51) == ["statements: more than 50 statements"]
+    # What is wrong with each of them does not make the answer longer.
+    assert problems(*[7] * 51) == ["statements: more than 50 statements"]
 
 
 # --- JSON
@@ -192,6 +194,14 @@ def test_bytes_of_utf_8_are_counted_and_not_characters() -> None:
     assert problems_of(read, text) == ["larger than 16384 bytes"]
     assert problems_of(compile_, too_large) == ["larger than 16384 bytes"]
     assert compile_(fits) == read(json.dumps(fits, ensure_ascii=False))
+
+
+def test_half_a_pair_of_utf_16_is_measured_like_any_character() -> None:
+    def named(name: str) -> dict[str, Any]:
+        return {**GOOD, "condition": {"stringEquals": {"iam:PrincipalName": [name]}}}
+
+    assert compile_({"statements": [named("\ud800")]}).statements
+    assert problems(named("\ud800" * 5500)) == ["larger than 16384 bytes"]
 
 
 def test_a_parsed_document_is_measured_without_spaces() -> None:

@@ -40,6 +40,7 @@ def test_yes_names_the_trust_and_the_statement_that_made_it() -> None:
         True, (), trust=TrustEvidence("trust-1", 4, True, (), int(NOW) + 60)
     )
     assert decision.caller_half.allowed
+    assert decision.caller_half.policy.allowed
     assert decision.caller_half.accounts == (B.id,)
     assert decision.caller_half.policy.allows == (
         Match(CALLERS_POLICY.id, CALLERS_POLICY.name, 1, 0, True),
@@ -138,6 +139,17 @@ def test_a_refused_bare_id_shows_what_stood_against_it_in_any_account() -> None:
         )
     )
 
+    assert not decision.caller_half.policy.allowed
     assert decision.caller_half.reasons == (Reason.DENIED,)
     assert [match.policy_id for match in decision.caller_half.policy.withheld] == ["withheld"]
     assert [match.policy_id for match in decision.caller_half.policy.denies] == ["denied"]
+
+
+def test_a_deny_that_was_spared_is_in_the_decision() -> None:
+    spared = policy(deny(IMPERSONATE, "*", bool={"iam:MfaPresent": [False]}), name="spared")
+    decision = may_impersonate(
+        facts(policies=(CALLERS_POLICY, spared), context={"iam:MfaPresent": True})
+    )
+
+    assert decision.allowed
+    assert [match.policy_id for match in decision.caller_half.policy.spared] == ["spared"]

@@ -40,6 +40,8 @@ MALFORMED = {
     "an account with a letter": "vserver::6010a:server/web-1",
     "an account in Arabic digits": "vserver::٦٠١٠٨:server/web-1",
     "an account of 21 digits": f"vserver::{'1' * 21}:server/web-1",
+    "a product of 33 characters": f"{'p' * 33}::60108:server/web-1",
+    "a type of 65 characters": f"vserver::60108:{'t' * 65}/web-1",
     "a product in capitals": "VSERVER::60108:server/web-1",
     "a type in capitals": "vserver::60108:Server/web-1",
     "a space": "vserver::60108:server/web 1",
@@ -87,6 +89,21 @@ def test_the_longest_name_is_read() -> None:
 
     assert str(Vrn.parse(text)) == text
     assert VrnPattern.parse(text).matches(Vrn.parse(text))
+
+
+@pytest.mark.parametrize("text", ["p::1:t/i", "p-2::1:t-2/A.z_0-9"])
+def test_a_name_may_be_short_and_have_digits_and_signs(text: str) -> None:
+    assert str(Vrn.parse(text)) == text
+    assert VrnPattern.parse(text).matches(Vrn.parse(text))
+
+
+def test_a_name_is_repeated_unless_it_is_longer_than_any() -> None:
+    text = "vserver::60108:server/".ljust(256, "x")
+
+    with pytest.raises(MalformedName, match=rf"^'{text}' is not a resource name"):
+        Vrn.parse(text)
+    with pytest.raises(MalformedName, match=r"^longer than 256 characters"):
+        Vrn.parse(f"{text}x")
 
 
 @pytest.mark.parametrize(
@@ -138,6 +155,8 @@ def test_an_account_is_spelled_out_or_not(pattern: str, account: str | None) -> 
         ("*::*:*/*", True),
         ("v*::60*:*/*", True),
         ("vserver::60108:server/*", False),
+        ("vserver::60108:x/*", False),
+        ("vserver::60108:*/x", False),
         ("vserver::60108:*/a*", False),
         ("iam::60108:*/*", False),
         ("vserver::60109:*/*", False),
@@ -173,6 +192,8 @@ def test_a_pattern_touches_an_account_or_not(pattern: str, touches: bool) -> Non
         ("a*bb*c", "a-b-b-c", False),
         ("a*bb*bb*c", "a-bb-b-c", False),
         ("*a*b", "ab-a", False),
+        ("*a*b*", "aba", True),  # the first "a" is as good as any
+        ("*ab*b", "ab", False),  # the end is not there for the middle
         ("a.c", "abc", False),
         ("A", "a", False),
         ("*", "line\nbreak", True),
@@ -210,6 +231,7 @@ def test_a_pattern_covers_another_or_not(wide: str, narrow: str, expected: bool)
         ("a*", "*b", True),
         ("a*", "b*", False),
         ("*a", "*b", False),
+        ("*ab", "*b", True),
         ("a*c", "ab*", True),
         ("a*b*c", "ac", False),
         ("a*b*c", "*x*", True),
@@ -222,6 +244,10 @@ def test_a_pattern_covers_another_or_not(wide: str, narrow: str, expected: bool)
 def test_two_patterns_overlap_or_not(left: str, right: str, expected: bool) -> None:
     assert Glob(left).overlaps(Glob(right)) is expected
     assert Glob(right).overlaps(Glob(left)) is expected
+
+
+def test_a_pattern_is_shown_as_it_was_written() -> None:
+    assert repr(Glob("a*b")) == "Glob(text='a*b')"
 
 
 def test_a_literal_is_told_from_a_pattern() -> None:

@@ -41,13 +41,26 @@ def test_a_match_names_policy_version_statement_and_how_its_condition_came_out()
     assert decision.denies == (Match("id-7", "Stopping", 3, 3, None, (MFA,)),)
 
 
-def test_a_deny_that_is_known_not_to_apply_is_not_mentioned() -> None:
+def test_a_deny_that_is_known_not_to_apply_is_spared() -> None:
     attached = policy(allow("*"), deny("*", bool={MFA: [False]}))
 
     decision = evaluate("53461", "vserver:StopServer", WEB, {MFA: True}, [attached])
 
     assert decision.allowed
     assert decision.denies == ()
+    assert decision.spared == (Match("policy", "policy", 1, 1, False, (MFA,)),)
+
+
+def test_a_statement_without_a_say_does_not_hide_those_behind_it() -> None:
+    attached = policy(
+        allow("vserver:GetServer"),
+        allow("vserver:StopServer", "vserver::53461:server/other"),
+        allow("vserver:StopServer", str(WEB)),
+    )
+
+    decision = evaluate("53461", "vserver:StopServer", WEB, {}, [attached])
+
+    assert [match.statement for match in decision.allows] == [2]
 
 
 def test_the_accounts_that_a_policy_names_for_impersonation() -> None:
@@ -74,3 +87,9 @@ def test_a_root_user_may_do_everything_inside_its_account_and_nothing_outside() 
     assert not allowed("vserver:DeleteServer", "vserver::60108:server/web-1")
     assert not allowed(IMPERSONATE, "iam::60108:service-account/sa-1")
     assert accounts_named(IMPERSONATE, everything) == set()
+
+
+def test_the_policy_that_nobody_wrote_is_named_like_any_other() -> None:
+    decision = evaluate("53461", "vserver:StopServer", WEB, {}, root_user_policies())
+
+    assert decision.allows == (Match("root-user", "root user", 1, 0, True),)

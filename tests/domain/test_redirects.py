@@ -24,6 +24,12 @@ def test_a_uri_may_be_registered(uri: str) -> None:
     assert problem_of(uri) is None
 
 
+@pytest.mark.parametrize("character", "AZaz09-._~:/?[]@!$&'()+,;=%")
+def test_a_uri_may_have_any_character_of_uris(character: str) -> None:
+    """RFC 3986 section 2."""
+    assert problem_of(f"https://a.example/{character}") is None
+
+
 @pytest.mark.parametrize(
     ("uri", "problem"),
     [
@@ -58,6 +64,28 @@ def test_a_uri_may_be_registered(uri: str) -> None:
 )
 def test_a_uri_may_not_be_registered(uri: str, problem: str) -> None:
     assert problem_of(uri) == problem
+
+
+@pytest.mark.parametrize("scheme", ["javascript", "data", "vbscript", "file", "blob", "about"])
+def test_a_scheme_that_a_browser_acts_upon_is_refused(scheme: str) -> None:
+    assert problem_of(f"{scheme}:x") == "this scheme cannot take an answer safely"
+
+
+@pytest.mark.parametrize(
+    "name", ["code", "state", "iss", "error", "error_description", "error_uri"]
+)
+def test_a_query_that_could_be_taken_for_the_answer_is_refused(name: str) -> None:
+    """RFC 6749 section 4.1.2 and RFC 9207 section 2 name what the answer brings."""
+    assert problem_of(f"https://a.example/?{name}=1") == (
+        "a parameter in the query that the answer brings"
+    )
+
+
+def test_the_longest_uri() -> None:
+    uri = "https://a.example/".ljust(2048, "x")
+
+    assert problem_of(uri) is None
+    assert problem_of(f"{uri}x") == "expected a URI of at most 2048 characters"
 
 
 REGISTERED = (
@@ -103,6 +131,7 @@ def test_a_request_names_a_registered_uri(requested: str) -> None:
         "http://127.0.0.1:0/callback",
         "http://127.0.0.1:65536/callback",
         "http://127.0.0.1:99999/callback",
+        "http://127.0.0.1:000080/callback",
         "http://127.0.0.1:/callback",
         "http://127.0.0.1:1@evil.example/callback",
         "http://127.0.0.1:1.evil.example/callback",
@@ -113,3 +142,11 @@ def test_a_request_names_a_registered_uri(requested: str) -> None:
 )
 def test_a_request_names_none_of_the_registered_uris(requested: str) -> None:
     assert not matches(REGISTERED, requested)
+
+
+def test_one_loopback_address_is_not_the_other() -> None:
+    assert not matches(["http://127.0.0.1/callback"], "http://[::1]:8080/callback")
+
+
+def test_what_is_behind_a_registered_uri_is_not_passed_over() -> None:
+    assert not matches(["http://127.0.0.1/callback#x"], "http://127.0.0.1:8080/callback")

@@ -74,10 +74,12 @@ def test_a_pattern_holds_where_some_allow_speaks_of_all_of_it() -> None:
     policies = [
         policy(deny("iam:*")),
         policy(allow("vserver:List*", "vserver::1:server/web-1", bool={"iam:MfaPresent": [True]})),
+        policy(allow(["vserver:StartServer", "vserver:StopServer"])),
     ]
 
     assert holds(ActionPattern("vserver:ListServers"), policies)
     assert holds(ActionPattern("vserver:List*"), policies)
+    assert holds(ActionPattern("vserver:StopServer"), policies)
     assert not holds(ActionPattern("vserver:*"), policies)
     assert not holds(ActionPattern("iam:GetPolicy"), policies)
     assert not holds(ActionPattern("*"), policies)

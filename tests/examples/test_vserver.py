@@ -17,8 +17,9 @@ from vserver_app import create_app
 from vserver_settings import Settings, SettingsError
 from werkzeug.test import TestResponse
 
-from app.verifier import Verifier
+from app.verifier import AccessClient, Verifier
 from app.verifier.token import matches
+from tests.verifier.decision_point import CLIENT_ID, CLIENT_SECRET, DecisionPoint
 from tests.verifier.local_issuer import (
     AUDIENCE,
     NOW,
@@ -34,6 +35,7 @@ from tests.verifier.local_issuer import (
 )
 
 ROOT = Path(__file__).parents[2]
+SETTINGS = Settings(CLIENT_ID, CLIENT_SECRET)
 ROUTES = [
     ("GET", "/v1/servers", "vserver:ListServers"),
     ("GET", "/v1/servers/srv-web-1", "vserver:GetServer"),
@@ -51,10 +53,19 @@ SYSTEM1 = {
 
 
 @pytest.fixture
-def app() -> Flask:
+def point() -> DecisionPoint:
+    """One that allows all that it is asked."""
+    return DecisionPoint()
+
+
+@pytest.fixture
+def app(point: DecisionPoint) -> Flask:
     room = ServerRoom([*demo_servers("60108"), Server("srv-a-1", "a-1", "53461")])
     verifier = Verifier(URL, AUDIENCE, fetch=Issuer().fetch, clock=Clock())
-    return create_app(Settings(), verifier=verifier, room=room, clock=Clock())
+    access = AccessClient(
+        URL, CLIENT_ID, CLIENT_SECRET, fetch=point.fetch, post=point.post, clock=Clock()
+    )
+    return create_app(SETTINGS, verifier=verifier, access=access, room=room, clock=Clock())
 
 
 @pytest.fixture
@@ -134,6 +145,59 @@ def test_stop_and_start_can_be_repeated(client: FlaskClient, verb: str, status: 
         response = call(client, "POST", f"/v1/servers/srv-web-1/{verb}")
         assert response.status_code == 200
         assert body(response)["status"] == status
+
+
+@pytest.mark.parametrize(("method", "path", "action"), ROUTES)
+def test_each_request_is_asked_about(
+    client: FlaskClient, point: DecisionPoint, method: str, path: str, action: str
+) -> None:
+    assert call(client, method, path).status_code == 200
+
+    [(_, asked)] = point.requests
+    name = "*" if path == "/v1/servers" else "srv-web-1"
+    assert asked == {
+        "subject": {
+            "type": "service-account",
+            "id": "sa-1f2e",
+            "properties": {"jti": "token-1"},
+        },
+        "action": {"name": action},
+        "resource": {"type": "server", "id": f"vserver::60108:server/{name}"},
+        "context": {"iam:SourceIp": "127.0.0.1"},
+    }
+
+
+@pytest.mark.parametrize(("method", "path", "_action"), ROUTES)
+def test_a_token_that_was_revoked_gets_nowhere(
+    client: FlaskClient, point: DecisionPoint, method: str, path: str, _action: str
+) -> None:
+    point.decide = lambda _: False
+    assert call(client, method, path).status_code == 403
+
+
+@pytest.mark.parametrize(("method", "path", "_action"), ROUTES)
+def test_nothing_is_done_while_nobody_can_be_asked(
+    client: FlaskClient, point: DecisionPoint, method: str, path: str, _action: str
+) -> None:
+    point.down = True
+    response = call(client, method, path)
+
+    assert response.status_code == 503
+    assert response.headers["Retry-After"] == "1"
+    assert body(response)["error"] == "temporarily_unavailable"
+
+
+def test_a_right_to_one_server(client: FlaskClient, point: DecisionPoint) -> None:
+    point.decide = lambda asked: asked["resource"]["id"] == "vserver::60108:server/srv-db-1"
+    narrow = token(scope=None, evaluate=True)
+
+    assert call(client, "POST", "/v1/servers/srv-db-1/stop", narrow).status_code == 200
+    assert call(client, "POST", "/v1/servers/srv-web-1/stop", narrow).status_code == 403
+    assert call(client, "GET", "/v1/servers", narrow).status_code == 403
+    foreign = call(client, "POST", "/v1/servers/srv-a-1/stop", narrow)
+    missing = call(client, "POST", "/v1/servers/srv-none/stop", narrow)
+    assert foreign.status_code == missing.status_code == 403
+    assert body(foreign) == body(missing)
 
 
 def test_a_deleted_server_is_gone(client: FlaskClient) -> None:
@@ -270,26 +334,44 @@ def test_a_fault_shows_nothing_of_itself(app: Flask) -> None:
 
 
 def test_settings_have_the_values_of_the_demo() -> None:
-    assert Settings.from_environment({"VSERVER_PORT": "", "PATH": "/bin"}) == Settings(
+    given = {
+        "VSERVER_CLIENT_ID": "an-id",
+        "VSERVER_CLIENT_SECRET": "a-secret",
+        "VSERVER_PORT": "",
+        "PATH": "/bin",
+    }
+    assert Settings.from_environment(given) == Settings(
+        client_id="an-id",
+        client_secret="a-secret",
         issuer="http://127.0.0.1:8000",
         audience="https://vserver.example",
         host="localhost",
         port=8001,
         account="60108",
     )
-    assert Settings().address() == "127.0.0.1"
+    assert SETTINGS.address() == "127.0.0.1"
+    assert "a-secret" not in repr(SETTINGS)
 
 
 def test_settings_are_read_from_the_environment() -> None:
     assert Settings.from_environment(
         {
+            "VSERVER_CLIENT_ID": "an-id",
+            "VSERVER_CLIENT_SECRET": "a-secret",
             "VSERVER_ISSUER": "https://id.example",
             "VSERVER_AUDIENCE": "urn:vserver",
             "VSERVER_HOST": "::1",
             "VSERVER_PORT": "9001",
             "VSERVER_ACCOUNT": "7",
         }
-    ) == Settings("https://id.example", "urn:vserver", "::1", 9001, "7")
+    ) == Settings("an-id", "a-secret", "https://id.example", "urn:vserver", "::1", 9001, "7")
+
+
+@pytest.mark.parametrize("missing", ["CLIENT_ID", "CLIENT_SECRET"])
+def test_it_needs_a_client_of_its_own(missing: str) -> None:
+    given = {"VSERVER_CLIENT_ID": "an-id", "VSERVER_CLIENT_SECRET": "a-secret"}
+    with pytest.raises(SettingsError, match="VSERVER_CLIENT_ID and VSERVER_CLIENT_SECRET are"):
+        Settings.from_environment({**given, f"VSERVER_{missing}": " "})
 
 
 @pytest.mark.parametrize(
@@ -312,7 +394,7 @@ def test_a_wrong_setting_is_named(name: str, value: str) -> None:
 def test_every_action_of_the_api_is_in_the_shipped_catalogue() -> None:
     catalogue = tomllib.loads((ROOT / "app/services/shipped/vserver.toml").read_text())
     assert catalogue["name"] == "vserver"
-    assert catalogue["identifier"] == Settings().audience
+    assert catalogue["identifier"] == SETTINGS.audience
     actions = {f"vserver:{action['name']}": action for action in catalogue["actions"]}
     assert {action for _, _, action in ROUTES} <= set(actions)
     for name, action in actions.items():

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.verifier.decision_point import CLIENT_ID, CLIENT_SECRET, DecisionPoint
 from tests.verifier.local_issuer import Issuer, claims, sign
 from tests.verifier.site import Site
 
@@ -62,6 +63,7 @@ def running(tmp_path: Path) -> Iterator[Running]:
     site = Site()
     issuer = Issuer(url=site.url)
     site.publish(issuer)
+    site.publish_point(DecisionPoint())
     now = int(time.time())
     token = sign(claims(iss=site.url, iat=now, exp=now + 600))
     with socket.create_server(("127.0.0.1", 0)) as reserved:
@@ -69,6 +71,8 @@ def running(tmp_path: Path) -> Iterator[Running]:
     arguments, environment = command(
         VSERVER_ISSUER=site.url,
         VSERVER_PORT=str(port),
+        VSERVER_CLIENT_ID=CLIENT_ID,
+        VSERVER_CLIENT_SECRET=CLIENT_SECRET,
         # Granian would show this to the application as a header of every request.
         HTTP_AUTHORIZATION=f"Bearer {token}",
     )
@@ -119,11 +123,13 @@ def test_it_serves_and_stops(running: Running) -> None:
     [
         ("VSERVER_PORT", "http", "VSERVER_PORT is 'http'"),
         ("VSERVER_HOST", "no.such.host.invalid", "VSERVER_HOST is 'no.such.host.invalid'"),
+        ("VSERVER_CLIENT_SECRET", "", "VSERVER_CLIENT_ID and VSERVER_CLIENT_SECRET are needed"),
         ("VSERVER_ISSUER", "id.example", "The issuer 'id.example' is no issuer URL"),
     ],
 )
 def test_it_says_what_it_cannot_start_with(name: str, value: str, message: str) -> None:
-    arguments, environment = command(**{name: value})
+    own = {"VSERVER_CLIENT_ID": CLIENT_ID, "VSERVER_CLIENT_SECRET": CLIENT_SECRET}
+    arguments, environment = command(**{**own, name: value})
     done = subprocess.run(
         arguments, env=environment, capture_output=True, text=True, timeout=60, check=False
     )

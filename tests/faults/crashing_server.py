@@ -4,9 +4,9 @@
 
 Settings come from the environment. Everything is loaded once; each line on stdin forks a process
 that builds the application and serves it as a worker of `crossroot serve` does: granian, the
-bridge, its threads. The process says "ready" on stdout, and this program "died -N" when signal N
-has ended it. A request with the header `X-Crash-At: issue:recorded 2` arms the process: the second
-time that the step is reached, whoever's request it is, the whole process is gone.
+bridge, its threads and its lane. The process says "ready" on stdout, and this program "died -N"
+when signal N has ended it. A request with the header `X-Crash-At: issue:recorded 2` arms the
+process: the second time that the step is reached, whoever's request it is, the process is gone.
 """
 
 from __future__ import annotations
@@ -17,16 +17,15 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from granian.constants import HTTPModes, Interfaces
 from granian.log import LogLevels
 from granian.server.embed import Server
 
-from app.cli.bridge import Bridge
 from app.cli.lifeline import stop_with_parent
-from app.cli.serving import logging_config
-from app.factory import create_app
+from app.cli.serving import bridge_to, logging_config
+from app.factory import create_app, runtime_of
 from app.settings import Settings
 from app.tokens.secrets import PasswordHasher
 from tests.support.world import RING, Clock
@@ -36,7 +35,6 @@ if TYPE_CHECKING:
 
 #: That of `tests.support.world`, whose stores are served here.
 PEPPER = b"a pepper of thirty-two bytes ..."
-THREADS = 4
 
 
 class Crash:
@@ -85,11 +83,7 @@ def serve(settings: Settings) -> None:
         passwords=PasswordHasher(os.urandom, memory_kib=8, passes=1),
         reached=crash.reached,
     )
-    bridge: Any = Bridge(
-        armed_by_header(application, crash),
-        threads=THREADS,
-        max_body_bytes=settings.max_body_bytes,
-    )
+    bridge = bridge_to(armed_by_header(application, crash), runtime_of(application))
     server = Server(
         bridge,
         address="127.0.0.1",

@@ -50,6 +50,7 @@ def test_a_yes_is_kept_with_what_made_it() -> None:
         ],
         "denies": [],
         "withheld": [],
+        "spared": [],
     }
     assert audit.owner_half_of(made) == {
         "allowed": True,

@@ -107,7 +107,7 @@ def test_other_ways_to_authenticate_are_not_known(world: World, method: str) -> 
 
 
 def test_a_key_set_goes_with_private_key_jwt_and_nothing_else(world: World) -> None:
-    words = "a key set belongs to private_key_jwt, and private_key_jwt needs one"
+    words = "a key set belongs to private_key_jwt, and private_key_jwt needs one, or else its URI"
     assert problem_of(world, auth_method="private_key_jwt") == words
     assert problem_of(world, jwks=jwks(MINE)) == words
     assert problem_of(world, auth_method="none", jwks=jwks(MINE)) == words

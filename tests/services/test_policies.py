@@ -184,7 +184,11 @@ def test_attaching_is_written_down_for_the_principals_account(world: World) -> N
         assert event.event == f"policy:{what}"
         assert event.owner_account_id == "53461"
         assert event.resource == "policy/managed-iam-read-only-access"
-        assert json.loads(event.detail) == {"principal_id": world.user_id}
+        assert json.loads(event.detail) == {
+            "principal_type": "iam-user",
+            "principal_id": world.user_id,
+            "changed": True,
+        }
 
 
 @pytest.mark.parametrize("name", MANAGED)

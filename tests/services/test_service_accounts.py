@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -199,7 +200,7 @@ def test_a_service_account_without_a_client_has_no_secret_to_replace(world: Worl
     new = rows.ServiceAccount("sa-bare", "bare", RootAccount("60108"))
     world.runtime.database.write(lambda each: rows.add(each, new, START))
 
-    with pytest.raises(NotFound, match="sa-bare has no client"):
+    with pytest.raises(NotFound, match="no service account sa-bare"):
         service_accounts.replace_secret(world.runtime, "sa-bare")
 
 
@@ -238,6 +239,17 @@ def test_the_own_account_need_not_be_trusted(world: World) -> None:
 def test_an_account_is_trusted_once(world: World) -> None:
     with pytest.raises(Conflict, match="trusts account 53461 already"):
         service_accounts.add_trust(world.runtime, world.service_account_id, "53461")
+
+
+def test_trust_that_has_ended_can_be_added_again(world: World) -> None:
+    first = service_accounts.add_trust(
+        world.runtime, world.service_account_id, "70000", None, START + 60
+    )
+    world.clock.advance(60)
+
+    again = service_accounts.add_trust(world.runtime, world.service_account_id, "70000")
+    assert trust_of(world, "70000") == again
+    assert again.id != first.id
 
 
 @pytest.mark.parametrize("ago", [0, 1, 1_000_000, START])
@@ -323,7 +335,8 @@ def test_adding_and_removing_trust_is_written_down_for_the_owner(world: World) -
     for event, what in ((added, "add"), (removed, "remove")):
         assert event.event == f"service-account:trust:{what}"
         assert (event.owner_account_id, event.resource) == ("60108", world.vrn)
-        assert event.detail == '{"trusted_account_id": "70000"}'
+        detail = json.loads(event.detail)
+        assert (detail["trusted_account_id"], detail["version"]) == ("70000", 1)
         # The trusted account's log is not told.
         assert event.actor_account_id is None
 

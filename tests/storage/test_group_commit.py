@@ -13,7 +13,7 @@ from flask import Flask
 from sqlalchemy import Connection
 
 from app.storage.database import StoreUnavailable, configure
-from app.storage.group_commit import MAX_BATCH, _Waiting
+from app.storage.group_commit import MAX_BATCH, TooLong, _Waiting
 from tests.support.lifecycle import PATIENCE, in_parallel, until
 from tests.support.notes import CommitFailed, Store, note, note_and_fail
 
@@ -238,3 +238,122 @@ def test_a_write_inside_a_write_is_an_error_and_no_endless_wait(
 
     assert store.group.run(note("after")) == "after"
     assert store.notes() == {"after"}
+
+
+@pytest.mark.parametrize("count", [MAX_BATCH + 1, 3 * MAX_BATCH + 5])
+def test_many_at_once_are_all_made(store: Store, count: int) -> None:
+    texts = [f"n{number}" for number in range(count)]
+
+    assert store.group.run_all([note(text) for text in texts]) == [None] * count
+
+    assert store.notes() == set(texts)
+
+
+def test_many_at_once_behind_a_full_queue_are_all_made(store: Store) -> None:
+    """None of them is "done" before it is, however many wait before them."""
+    others = [_Waiting(note(f"other{number}")) for number in range(50)]
+    store.group._waiting = list(others)
+    mine = [f"mine{number}" for number in range(16)]
+
+    assert store.group.run_all([note(text) for text in mine]) == [None] * len(mine)
+
+    made = store.notes()
+    assert {text for text in mine if text not in made} == set()
+    assert {each.result for each in others if each.done} == made - set(mine)
+    assert [each for each in others if not each.done] == store.group._waiting
+
+
+def test_what_went_wrong_with_each_of_many(store: Store) -> None:
+    mine = LookupError("mine")
+
+    made = store.group.run_all([note("a"), note_and_fail("bad", mine), note("b")])
+
+    assert made == [None, mine, None]
+    assert store.notes() == {"a", "b"}
+    assert store.transactions == 1
+
+
+def test_many_at_once_of_which_each_failed_leave_nothing(store: Store) -> None:
+    errors = [LookupError(number) for number in range(3)]
+
+    assert store.group.run_all([note_and_fail(str(error), error) for error in errors]) == errors
+    assert store.notes() == set()
+
+
+def test_a_commit_of_many_that_fails_is_none_of_them(store: Store) -> None:
+    store.commit_fails = True
+
+    made = store.group.run_all([note("a"), note_and_fail("b", LookupError()), note("c")])
+
+    assert [type(error) for error in made] == [CommitFailed] * 3
+    assert store.notes() == set()
+
+
+def test_a_work_that_is_made_anew_leaves_one_trace_of_itself(store: Store) -> None:
+    """Of the optimistic try of the whole batch nothing stays, in the store or in the answer."""
+    tries: list[int] = []
+
+    def counted(connection: Connection) -> str:
+        tries.append(len(tries))
+        return note(f"try{tries[-1]}")(connection)
+
+    assert store.group.run_all([counted, note_and_fail("bad", LookupError())])[0] is None
+
+    assert tries == [0, 1]
+    assert store.notes() == {"try1"}
+
+
+def test_an_end_of_the_interpreter_undoes_the_batch_and_is_told_to_each(store: Store) -> None:
+    """What is no `Exception` is not tried again."""
+    end = SystemExit()
+
+    assert store.group.run_all([note("a"), note_and_fail("b", end)]) == [end, end]
+
+    assert store.notes() == set()
+    assert store.group.run(note("after")) == "after"
+
+
+def test_many_at_once_that_wait_too_long_are_none_of_them_made(
+    store: Store, pool: ThreadPoolExecutor
+) -> None:
+    store.group._patience = 0.01
+    waiting = store.gathered(pool)
+
+    with pytest.raises(TooLong):
+        store.group.run_all([note("a"), note("b")])
+
+    waiting.let_go()
+    assert waiting.first.result(PATIENCE) == "first"
+    assert store.group.run(note("after")) == "after"
+    assert store.notes() == {"first", "after"}
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_a_transaction_that_the_store_ended_is_done_for_nobody(store: Store, count: int) -> None:
+    """Work that goes on after the store has given up would write outside of any transaction."""
+
+    def lose_and_go_on(connection: Connection) -> None:
+        connection.exec_driver_sql("ROLLBACK")
+
+    works = [lose_and_go_on, *(note(f"n{number}") for number in range(count - 1))]
+
+    made = store.group.run_all(works)
+
+    assert None not in made
+    assert store.notes() == set()
+
+
+def test_a_disk_that_is_full_in_the_middle_of_many(tmp_path: Path) -> None:
+    """SQLite undoes the whole transaction, and there is no savepoint to go back to."""
+    store = Store(tmp_path / "notes.db")
+    writes = [
+        note("a"),
+        lambda connection: connection.exec_driver_sql("INSERT OR ROLLBACK INTO notes VALUES ('a')"),
+        note("c"),
+    ]
+
+    made = store.group.run_all(writes)
+
+    assert None not in made
+    assert store.notes() == set()
+    store.database.close()

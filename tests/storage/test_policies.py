@@ -10,7 +10,7 @@ from sqlalchemy import Connection, insert, update
 from app.domain.documents import compile_stored
 from app.domain.policy import AttachedPolicy
 from app.domain.problems import InvalidDocument
-from app.storage import policies
+from app.storage import policies, policy_details
 from app.storage.accounts import GroupMemberRow, GroupRow
 from app.storage.database import Database, StoreUnavailable
 from app.storage.policies import PolicyRow, PolicyVersionRow
@@ -248,7 +248,7 @@ def test_what_an_account_may_attach_is_listed_managed_ones_first(database: Datab
     database.write(lambda connection: put_version(connection, "p1", STOP))
 
     with database.read() as connection:
-        listed = policies.list_usable(connection, A.id)
+        listed = policy_details.list_usable(connection, A.id)
     assert [(each.id, each.name, each.is_managed, each.version) for each in listed] == [
         ("m2", "FullAccess", True, 1),
         ("m1", "ReadOnly", True, 1),

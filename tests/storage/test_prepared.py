@@ -1,4 +1,4 @@
-"""Statements that are compiled once: the same row as SQLAlchemy's own insert writes."""
+"""Statements that are compiled once: the same rows as SQLAlchemy's own write and read."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import Connection, insert
+from sqlalchemy import Connection, bindparam, insert, select
 from sqlalchemy.dialects.postgresql import psycopg
 
 from app.storage.audit import AuditRow
 from app.storage.database import Base, Database, configure
-from app.storage.prepared import PreparedInsert
+from app.storage.prepared import PreparedInsert, PreparedRow
 from app.storage.tokens import TokenRow
 
 TOKEN: dict[str, Any] = {
@@ -145,3 +145,85 @@ def test_two_stores_of_another_kind_do_not_share_a_statement(database: Database)
     assert "%(id)s" in sent[0]
     with database.read() as connection:
         assert connection.exec_driver_sql("SELECT count(*) FROM tokens").scalar_one() == 1
+
+
+class TestARow:
+    BY_ID = select(*TokenRow.__table__.columns).where(TokenRow.id == bindparam("id"))
+
+    @pytest.mark.parametrize("values", [TOKEN, NOTHING_OPTIONAL], ids=["full", "nothing-optional"])
+    def test_it_is_the_one_that_sqlalchemy_reads(
+        self, database: Database, values: dict[str, Any]
+    ) -> None:
+        database.write(lambda c: c.execute(insert(TokenRow).values(**values)))
+        prepared = PreparedRow(self.BY_ID)
+
+        for _ in range(2):  # the second time it is not compiled again
+            for view in (database.read, database.glance):
+                with view() as connection:
+                    found = prepared.find(connection, id=values["id"])
+                    theirs = connection.execute(self.BY_ID, {"id": values["id"]}).one()
+                assert found is not None
+                assert found._asdict() == theirs._asdict()
+                assert {name: type(value) for name, value in found._asdict().items()} == {
+                    name: type(value) for name, value in theirs._asdict().items()
+                }
+
+    def test_there_is_none(self, database: Database) -> None:
+        with database.glance() as connection:
+            assert PreparedRow(self.BY_ID).find(connection, id="nobody's") is None
+
+    def test_a_value_is_no_part_of_the_statement(self, database: Database) -> None:
+        database.write(lambda c: c.execute(insert(TokenRow).values(**TOKEN)))
+        prepared = PreparedRow(self.BY_ID)
+
+        with database.glance() as connection:
+            for value in ("' OR ''='", "token-1' --", "%", "token-1\0", "TOKEN-1"):
+                assert prepared.find(connection, id=value) is None
+
+    def test_each_parameter_gets_its_own_value(self, database: Database) -> None:
+        """Wherever it stands in the statement, and however often."""
+        database.write(lambda c: c.execute(insert(TokenRow).values(**TOKEN)))
+        prepared = PreparedRow(
+            select(TokenRow.id, TokenRow.amr).where(
+                TokenRow.account_id == bindparam("account"),
+                TokenRow.subject_id == bindparam("subject"),
+                TokenRow.subject_id != bindparam("account"),
+            )
+        )
+
+        with database.glance() as connection:
+            found = prepared.find(connection, subject="sa-1", account="60108")
+            assert prepared.find(connection, subject="60108", account="sa-1") is None
+        assert found == ("token-1", ["pwd"])
+        assert (found.id, found.amr) == found
+
+    def test_a_value_that_is_missing_is_an_error(self, database: Database) -> None:
+        with database.glance() as connection, pytest.raises(KeyError, match="id"):
+            PreparedRow(self.BY_ID).find(connection, jti="token-1")
+
+    def test_two_stores_of_another_kind_do_not_share_a_statement(self, database: Database) -> None:
+        prepared = PreparedRow(self.BY_ID)
+        sent: list[Any] = []
+
+        with database.glance() as connection:
+            prepared.find(connection, id="token-1")
+        prepared.find(_asked(sent), id="token-1")
+
+        [(text, bound)] = sent
+        assert "%(id)s" in text
+        assert bound == {"id": "token-1"}
+
+    def test_a_value_that_is_missing_is_an_error_elsewhere_too(self) -> None:
+        """A driver that binds by name has errors of its own."""
+        with pytest.raises(KeyError, match="id"):
+            PreparedRow(self.BY_ID).find(_asked([]), jti="token-1")
+
+
+def _asked(sent: list[Any]) -> Any:
+    """A connection to PostgreSQL that finds nothing."""
+    cursor = SimpleNamespace(
+        execute=lambda text, bound: sent.append((text, bound)), fetchone=lambda: None
+    )
+    made = told(psycopg.dialect(), None)
+    made.connection = SimpleNamespace(cursor=lambda: cursor)
+    return made

@@ -19,6 +19,7 @@ from app.storage import (
     service_accounts,
     sessions,
     tokens,
+    trusts,
 )
 from app.storage.database import Base, Database
 
@@ -33,6 +34,7 @@ LOOK_UPS: dict[str, LookUp] = {
     "a root user by e-mail": lambda each: accounts.find_root_by_email(each, "a@example.com"),
     "a root user by id": lambda each: accounts.find_root_by_user_id(each, "r"),
     "a root account by id": lambda each: accounts.find_root(each, "1"),
+    "an account's settings": lambda each: accounts.find_settings(each, "1"),
     "a user's policies": lambda each: policies.attached_to_user(each, "u"),
     "a service account's policies": lambda each: policies.attached_to_service_account(each, "s"),
     "a service account with trust": lambda each: service_accounts.find_with_trust(each, "s", "1"),
@@ -55,7 +57,7 @@ WRITES: dict[str, LookUp] = {
     "revoking an account": lambda each: tokens.revoke_account(each, "1", 1),
     "revoking a principal": lambda each: tokens.revoke_principal(each, "1", "p", 1),
     "retiring secrets": lambda each: clients.remove_secrets(each, "c"),
-    "removing trust": lambda each: service_accounts.remove_trust(each, "s", "1"),
+    "removing trust": lambda each: trusts.remove(each, "s", "1"),
     "attaching a policy": lambda each: policies.detach(each, "p", "iam-user", "u"),
     "counting the epoch up": epoch.advance,
 }

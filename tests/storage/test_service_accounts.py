@@ -1,27 +1,16 @@
-"""Service accounts, and the trust that goes with each."""
+"""Service accounts, each with its root account."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import pytest
-from sqlalchemy import update
 
-from app.domain.conditions import parse_condition
 from app.domain.impersonation import TrustedRelationship
 from app.domain.principals import RootAccount, ServiceAccount
-from app.domain.problems import InvalidDocument
 from app.storage import accounts, service_accounts
 from app.storage.database import Database, StoreUnavailable
-from app.storage.service_accounts import TrustRow
-from tests.support.impersonation import SERVICE_ACCOUNT, A, B, trust
-
-
-def add_trust(database: Database, relationship: TrustedRelationship) -> None:
-    database.write(
-        lambda each: service_accounts.add_trust(each, SERVICE_ACCOUNT.id, relationship, 1)
-    )
+from tests.support.impersonation import SERVICE_ACCOUNT, A, B
 
 
 def found(
@@ -29,12 +18,6 @@ def found(
 ) -> tuple[ServiceAccount | None, TrustedRelationship | None]:
     with database.read() as connection:
         return service_accounts.find_with_trust(connection, SERVICE_ACCOUNT.id, trusted)
-
-
-def condition(source: dict[str, Any]) -> TrustedRelationship:
-    parsed = parse_condition(source, "condition", [])
-    assert parsed is not None
-    return trust(condition=parsed, expires_at=5_000, version=3)
 
 
 def test_a_service_account_is_found_with_its_account(database: Database) -> None:
@@ -98,64 +81,6 @@ def test_disabling_shows_in_the_service_account_and_its_account(database: Databa
     assert found(database)[0] == replace(
         SERVICE_ACCOUNT, enabled=False, account=RootAccount(B.id, enabled=False)
     )
-
-
-@pytest.mark.parametrize(
-    "relationship",
-    [
-        pytest.param(trust(), id="plain"),
-        pytest.param(trust(expires_at=4_102_444_800), id="with an end after 2038"),
-        pytest.param(
-            condition({"bool": {"iam:MfaPresent": [True]}, "ipAddress": {"iam:SourceIp": ["::1"]}}),
-            id="with a condition",
-        ),
-    ],
-)
-def test_a_trusted_relationship_comes_back_as_it_was(
-    database: Database, relationship: TrustedRelationship
-) -> None:
-    add_trust(database, relationship)
-
-    assert found(database) == (SERVICE_ACCOUNT, relationship)
-
-
-def test_trust_is_found_for_the_one_account_that_is_asked_for(database: Database) -> None:
-    add_trust(database, trust())
-    add_trust(database, trust(id="trust-2", trusted_account_id="70000"))
-
-    assert found(database, "70000")[1] == trust(id="trust-2", trusted_account_id="70000")
-    assert found(database, "70001") == (SERVICE_ACCOUNT, None)
-    assert found(database, B.id) == (SERVICE_ACCOUNT, None)
-    assert found(database, "") == (SERVICE_ACCOUNT, None)
-
-
-def test_an_account_is_trusted_once(database: Database) -> None:
-    add_trust(database, trust())
-
-    with pytest.raises(StoreUnavailable, match="IntegrityError"):
-        add_trust(database, trust(id="trust-2"))
-
-
-def test_removing_trust_says_which_it_was(database: Database) -> None:
-    add_trust(database, trust())
-
-    def remove(trusted: str) -> str | None:
-        return database.write(
-            lambda each: service_accounts.remove_trust(each, SERVICE_ACCOUNT.id, trusted)
-        )
-
-    assert remove("70000") is None
-    assert remove(A.id) == "trust-1"
-    assert remove(A.id) is None
-    assert found(database) == (SERVICE_ACCOUNT, None)
-
-
-def test_a_condition_that_cannot_be_read_is_not_taken_for_none(database: Database) -> None:
-    add_trust(database, trust())
-    database.write(lambda each: each.execute(update(TrustRow).values(condition={"odd": {}})))
-
-    with pytest.raises(InvalidDocument, match="condition"):
-        found(database)
 
 
 def test_the_service_accounts_of_one_account_are_listed_by_name(database: Database) -> None:

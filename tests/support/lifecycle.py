@@ -15,6 +15,7 @@ from app.services import accounts, clients, products
 from app.services.clients import EXCHANGE, ClientRegistration
 from app.services.products import ProductFile
 from app.storage import accounts as rows
+from app.tokens import outbound
 from tests.support.world import (
     CALLBACK,
     CLI,
@@ -192,6 +193,7 @@ def built_anew(world: World, **changes: Any) -> World:
         ring=changes.pop("ring", lambda: RING),
         pepper=b"a pepper of thirty-two bytes ...",
         passwords=runtime.passwords,
+        fetch=changes.pop("fetch", outbound.fetch),
     )
     return replace(world, app=app, runtime=runtime_of(app), **changes)
 

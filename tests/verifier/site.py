@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from tests.verifier.decision_point import CONFIGURATION, DecisionPoint
 from tests.verifier.local_issuer import Issuer
 
 
@@ -19,12 +21,16 @@ class Page:
 
 
 class Site:
-    """An HTTP server on loopback. `pages` by path; `asked` has the paths that were asked for."""
+    """An HTTP server on loopback. `pages` by path; `asked` has the paths that were asked for.
+
+    What is sent to it goes to the decision point that it publishes, if any.
+    """
 
     def __init__(self) -> None:
         site = self
         self.pages: dict[str, Page] = {}
         self.asked: list[str] = []
+        self.point: DecisionPoint | None = None
         self._closing = threading.Event()
 
         class Handler(BaseHTTPRequestHandler):
@@ -42,6 +48,17 @@ class Site:
                 except ConnectionError:
                     pass  # the reader had enough
 
+            def do_POST(self) -> None:
+                site.asked.append(self.path)
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                assert self.headers["Content-Type"] == "application/json"
+                self.send_response(404 if site.point is None else 200)
+                self.end_headers()
+                if site.point is not None:
+                    credentials = self.headers["Authorization"]
+                    answer = site.point.answer(self.path, body, credentials)
+                    self.wfile.write(json.dumps(answer).encode())
+
             def log_message(self, *_: Any) -> None:
                 pass
 
@@ -54,6 +71,11 @@ class Site:
         """Serve the documents of an issuer that lives here."""
         for url, body in issuer.documents().items():
             self.pages[url.removeprefix(self.url)] = Page(body)
+
+    def publish_point(self, point: DecisionPoint) -> None:
+        """Be a decision point that lives here."""
+        self.point, point.url = point, self.url
+        self.pages[CONFIGURATION] = Page(json.dumps(point.metadata()).encode())
 
     def close(self) -> None:
         self._closing.set()

@@ -10,8 +10,17 @@ from typing import Any
 
 import pytest
 
-from app.verifier import Document, DocumentUnusable, HttpFetch, KeysUnavailable, Verifier
+from app.verifier import (
+    AccessClient,
+    AccessUnavailable,
+    Document,
+    DocumentUnusable,
+    HttpFetch,
+    KeysUnavailable,
+    Verifier,
+)
 from app.verifier.discovery import find_jwks_uri
+from tests.verifier.decision_point import CLIENT_ID, CLIENT_SECRET, DecisionPoint
 from tests.verifier.local_issuer import AUDIENCE, URL, Clock, Issuer, claims, sign, token
 from tests.verifier.site import Page, Site
 
@@ -210,3 +219,39 @@ def test_the_metadata_is_about_this_issuer(issuer: Any) -> None:
 def test_metadata_is_a_json_object(body: bytes) -> None:
     with pytest.raises(DocumentUnusable):
         discover(body)
+
+
+# Access evaluation (AuthZEN section 10)
+
+
+def test_access_is_asked_for_over_http(verifier: Verifier, site: Site) -> None:
+    point = DecisionPoint()
+    site.publish_point(point)
+    access = AccessClient(site.url, CLIENT_ID, CLIENT_SECRET)
+    token = verifier.verify(sign(claims(iss=site.url)))
+    names = ["vserver::60108:server/srv-1", "vserver::60108:server/srv-2"]
+
+    assert access.allows(token, "vserver:StopServer", names[0])
+    assert access.allowed(token, "vserver:GetServer", names) == names
+    assert site.asked[2:] == [
+        "/.well-known/authzen-configuration",
+        "/access/v1/evaluation",
+        "/access/v1/evaluations",
+    ]
+
+
+def test_an_answer_that_is_no_success_is_none(verifier: Verifier, site: Site) -> None:
+    site.publish_point(DecisionPoint())
+    site.point = None  # it has moved, and answers 404
+    access = AccessClient(site.url, CLIENT_ID, CLIENT_SECRET)
+
+    with pytest.raises(AccessUnavailable):
+        access.allows(verifier.verify(sign(claims(iss=site.url))), "vserver:StopServer", "x")
+    with pytest.raises(DocumentUnusable, match="answered 404"):
+        HttpFetch(site.url).post(f"{site.url}/access/v1/evaluation", b"{}", {})
+
+
+def test_nothing_is_sent_to_another_host(site: Site) -> None:
+    with pytest.raises(DocumentUnusable, match="not on the issuer's own host"):
+        HttpFetch(URL).post(f"{site.url}/access/v1/evaluation", b"{}", {})
+    assert site.asked == []

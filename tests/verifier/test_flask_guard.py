@@ -8,8 +8,9 @@ from flask.testing import FlaskClient
 from flask.typing import ResponseReturnValue
 from werkzeug.test import TestResponse
 
-from app.verifier import VerifiedToken, Verifier
+from app.verifier import AccessClient, VerifiedToken, Verifier
 from app.verifier.flask_guard import FlaskGuard, current_token
+from tests.verifier.decision_point import CLIENT_ID, CLIENT_SECRET, DecisionPoint
 from tests.verifier.local_issuer import AUDIENCE, URL, Clock, Issuer, token
 
 VIEW = "/servers/srv-1/stop"
@@ -177,3 +178,99 @@ def test_an_unguarded_view_has_no_token(client: FlaskClient) -> None:
     client.application.testing = True
     with pytest.raises(LookupError, match="No guard"):
         client.get("/open", headers={"Authorization": f"Bearer {token()}"})
+
+
+# With access evaluation
+
+
+@pytest.fixture
+def point() -> DecisionPoint:
+    return DecisionPoint()
+
+
+@pytest.fixture
+def asking(issuer: Issuer, point: DecisionPoint) -> FlaskClient:
+    app = Flask("asking")
+    access = AccessClient(
+        URL, CLIENT_ID, CLIENT_SECRET, fetch=point.fetch, post=point.post, clock=Clock(100.0)
+    )
+    guard = FlaskGuard(Verifier(URL, AUDIENCE, fetch=issuer.fetch, clock=Clock()), access)
+
+    def server(token: VerifiedToken, server_id: str) -> str:
+        return f"vserver::{token.account_id}:server/{server_id}"
+
+    @app.post("/servers/<server_id>/stop")
+    @guard.requires("vserver:StopServer", resource=server)
+    def stop(token: VerifiedToken, server_id: str) -> ResponseReturnValue:
+        return {"same": current_token() is token, "server": server_id}
+
+    @app.post("/servers/<server_id>/start")
+    @guard.requires("vserver:StartServer")
+    def start(token: VerifiedToken, server_id: str) -> ResponseReturnValue:
+        return {"server": server_id}
+
+    return app.test_client()
+
+
+def test_the_issuer_is_asked_about_the_views_resource(
+    asking: FlaskClient, point: DecisionPoint
+) -> None:
+    response = post(asking, f"Bearer {token(scope=None, evaluate=True)}")
+
+    assert response.status_code == 200
+    assert response.json == {"same": True, "server": "srv-1"}
+    _, asked = point.requests[0]
+    assert asked["action"] == {"name": "vserver:StopServer"}
+    assert asked["resource"] == {"type": "server", "id": "vserver::60108:server/srv-1"}
+    assert asked["context"] == {"iam:SourceIp": "127.0.0.1"}
+
+
+def test_what_the_issuer_refuses_is_refused_whatever_the_scope_says(
+    asking: FlaskClient, point: DecisionPoint
+) -> None:
+    point.decide = lambda _: False
+    response = post(asking, f"Bearer {token(scope='vserver:*')}")
+
+    description = "The token does not allow vserver:StopServer."
+    assert response.status_code == 403
+    assert response.headers["WWW-Authenticate"] == challenge(
+        "insufficient_scope", description, ', scope="vserver:StopServer"'
+    )
+
+
+def test_an_issuer_that_cannot_be_asked_allows_nothing(
+    asking: FlaskClient, point: DecisionPoint
+) -> None:
+    point.down = True
+    response = post(asking, f"Bearer {token()}")
+
+    assert response.status_code == 503
+    assert response.headers["Retry-After"] == "1"
+    assert response.headers["Cache-Control"] == "no-store"
+    assert response.json == {
+        "error": "temporarily_unavailable",
+        "error_description": "What this token may be used for cannot be asked at the moment.",
+    }
+
+
+def test_a_token_that_proves_nothing_is_not_asked_about(
+    asking: FlaskClient, point: DecisionPoint
+) -> None:
+    assert post(asking, "Bearer a.b.c").status_code == 401
+    assert post(asking, None).status_code == 401
+    assert point.requests == []
+
+
+def test_a_view_without_a_resource_reads_the_scope(
+    asking: FlaskClient, point: DecisionPoint
+) -> None:
+    headers = {"Authorization": f"Bearer {token(scope='vserver:Start*')}"}
+    assert asking.post("/servers/srv-1/start", headers=headers).status_code == 200
+    assert point.requests == []
+
+
+def test_a_resource_needs_somebody_to_ask() -> None:
+    guard = FlaskGuard(Verifier(URL, AUDIENCE))
+
+    with pytest.raises(ValueError, match="pass `access`"):
+        guard.requires("vserver:StopServer", resource=lambda token: "")

@@ -150,7 +150,7 @@ def _check(
     try:
         client, redirect_uri = check_authorization(server, protocol, user)
         asked = _asked(parameters, redirect_uri)
-        authorization.audience_of(runtime, asked.resources)
+        authorization.require_allowed(runtime, client, asked.scope, asked.resources)
     except AuthorizationError as error:
         told = (error.redirect_uri, error.code, error.description)
     except Refused as refused:
