@@ -7,7 +7,7 @@ do everything in its own account; what it asks for belongs to B.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -34,10 +34,10 @@ BODIES: dict[str, Any] = {
     "resetPassword": {"password": "another-long-password"},
     "updateGroup": {"description": "mine now"},
     "updateServiceAccount": {"enabled": False},
-    "createTrustedRelationship": {"trustedRootUserId": "53461"},
+    "addTrustedRelationship": {"trustedRootUserId": "53461"},
     "updateTrustedRelationship": {"expiresAt": "2099-01-01T00:00:00Z"},
     "updatePolicy": {"statements": STATEMENTS},
-    "updateOAuthClient": {"enabled": False},
+    "updateOauthClient": {"enabled": False},
 }
 
 
@@ -160,7 +160,7 @@ def test_every_call_that_the_server_answers_is_in_the_list(site: Site) -> None:
 def test_what_is_in_another_account_is_not_there(
     site: Site, operation: Operation, caller: str
 ) -> None:
-    names = re.findall(r"\{(\w+)\}", operation.path)
+    names = names_in(operation.path)
     before = everything(site.world)
 
     for whose in product((site.foreign, site.own), repeat=len(names)):
@@ -192,39 +192,69 @@ def test_no_list_has_anything_of_another_account(
 
 
 @pytest.mark.parametrize("caller", CALLERS)
-def test_ids_in_a_body_are_of_ones_own_account(site: Site, caller: str) -> None:
+def test_an_id_in_a_body_that_is_another_accounts_is_as_good_as_none(
+    site: Site, caller: str
+) -> None:
     someone, before = site.callers[caller], everything(site.world)
+    nobody = "00000000-0000-4000-8000-000000000000"
 
-    with_policy = someone.post(
-        f"{A}/service-accounts", {"name": "taken", "policyIds": [site.foreign["policyId"]]}
-    )
-    about_user = someone.post(
-        f"{B}/simulations",
-        {
-            "principal": {"type": "iam-user", "id": site.foreign["userId"]},
-            "action": "vserver:ListServers",
-            "resource": "vserver::60108:server/1",
-        },
-    )
-    with_draft = someone.post(
-        f"{B}/simulations",
-        {
-            "principal": {"type": "iam-user", "id": site.own["userId"]},
+    for path, body in bodies_with(site):
+        foreign, unknown = (
+            someone.post(path, body(policy, user))
+            for policy, user in (
+                (site.foreign["policyId"], site.foreign["userId"]),
+                (nobody, nobody),
+            )
+        )
+
+        assert foreign.status_code in (400, 403, 404), foreign.text
+        assert foreign.status_code == unknown.status_code
+        assert without_ids(foreign.text) == without_ids(unknown.text)
+    assert everything(site.world) == before
+
+
+def bodies_with(site: Site) -> list[tuple[str, Callable[[str, str], Any]]]:
+    """Calls whose bodies name a policy or a user."""
+
+    def simulation(user: str, **more: Any) -> Any:
+        return {
+            "principal": {"type": "iam-user", "id": user},
             "action": "vserver:ListServers",
             "resource": "vserver::53461:server/1",
-            "draft": {"attachPolicies": [{"policyId": site.foreign["policyId"]}]},
-        },
-    )
+            **more,
+        }
 
-    for answer in (with_policy, about_user, with_draft):
-        assert answer.status_code in (403, 404), answer.text
-        assert MARK not in answer.text
-    assert everything(site.world) == before
+    return [
+        (f"{A}/service-accounts", lambda policy, _: {"name": "taken", "policyIds": [policy]}),
+        (f"{B}/simulations", lambda _, user: simulation(user)),
+        (
+            f"{B}/simulations",
+            lambda policy, _: simulation(
+                site.own["userId"], draft={"attachPolicies": [{"policyId": policy}]}
+            ),
+        ),
+        (
+            f"{B}/simulations",
+            lambda policy, _: simulation(site.own["userId"], draft={"detachPolicies": [policy]}),
+        ),
+    ]
+
+
+def without_ids(text: str) -> str:
+    return re.sub(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "<id>", text)
+
+
+def names_in(path: str) -> list[str]:
+    """What the path's ids are of; a target is whatever the part before it says."""
+    kinds = {"iam-users": "userId", "groups": "groupId", "service-accounts": "serviceAccountId"}
+    found = re.findall(r"([\w-]+)/\{(\w+)\}", path)
+    return [kinds[before] if name == "targetId" else name for before, name in found]
 
 
 def ask(caller: ApiCaller, operation: Operation, ids: Mapping[str, str]) -> Any:
     """One call, with a body that would be right."""
-    path = operation.path.format(**ids)
+    parts = iter(ids.values())
+    path = re.sub(r"\{\w+\}", lambda _: next(parts), operation.path)
     if operation.takes_body:
         return caller._open(operation.method, path, json=BODIES[operation.name])
     if operation.method == "DELETE":
