@@ -22,7 +22,7 @@ from app.domain.documents import parse_json_object
 from app.domain.problems import InvalidDocument
 from app.management import problems
 from app.management.models import dump
-from app.management.operations import Call, Operation
+from app.management.operations import ENTITY_TAGS, KEY, Call, Operation
 from app.management.problems import BadRequest, FieldError, problem
 from app.services import audit, authority
 from app.services.administration import AdministrationError, NotFound, PreconditionFailed
@@ -33,7 +33,6 @@ from app.services.runtime import Runtime, StaleFacts, StoreUnavailable
 #: A call is done again when another administrative write came in between.
 _ATTEMPTS = 8
 _ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
-_KEY = re.compile(r"[\x21-\x7e]{1,128}")
 _REALM = 'Bearer realm="crossroot"'
 
 
@@ -175,7 +174,7 @@ def _once(
     key = request.headers.get("Idempotency-Key")
     if key is None or not operation.is_create:
         return None
-    if not _KEY.fullmatch(key):
+    if not re.fullmatch(KEY, key):
         raise BadRequest("an Idempotency-Key has 1 to 128 printable ASCII characters, no space")
     return Once.of(runtime, caller, request.path, key, raw)
 
@@ -192,8 +191,10 @@ def _expect(operation: Operation, request: Request, ids: Mapping[str, str], call
     """A lost update is refused: what the caller has seen has to be what is there (412)."""
     wanted = request.headers.get("If-Match")
     current = operation.current
-    if wanted is None or wanted.strip() == "*" or current is None or request.method == "GET":
+    if wanted is None or wanted == "*" or current is None or request.method == "GET":
         return
+    if not re.fullmatch(ENTITY_TAGS, wanted):
+        raise BadRequest('If-Match is one or more entity tags such as "3b1f", or *')
     tags = {each.strip() for each in wanted.split(",")}
 
     def compare(connection: Any) -> None:

@@ -13,7 +13,7 @@ from pydantic.json_schema import models_json_schema
 
 import app
 from app.management.models import Query
-from app.management.operations import Operation
+from app.management.operations import ENTITY_TAGS, KEY, Operation
 from app.management.problems import CONTENT_TYPE, Problem
 
 #: One JSON object a line.
@@ -110,7 +110,7 @@ def statuses(operation: Operation) -> tuple[int, ...]:
     if operation.is_create:
         found |= {409, 422}
     if operation.current is not None and operation.method != "GET":
-        found |= {409, 412}
+        found |= {400, 409, 412}
     return tuple(sorted(found))
 
 
@@ -162,15 +162,15 @@ def _parameters(operation: Operation) -> list[dict[str, Any]]:
         found.extend(_query_parameters(operation.query))
     if operation.is_create:
         found.append(
-            _header("Idempotency-Key", "Sent again within a day, the first answer comes back.")
+            _header("Idempotency-Key", "Sent again within a day, the first answer comes back.", KEY)
         )
     if operation.current is not None and operation.method != "GET":
-        found.append(_header("If-Match", "The `ETag` of the object as the caller has seen it."))
+        text = "The `ETag` of the object as the caller has seen it."
+        found.append(_header("If-Match", text, ENTITY_TAGS))
     return found
 
 
-def _header(name: str, text: str) -> dict[str, Any]:
-    pattern = "^[!-~]{1,128}$"
+def _header(name: str, text: str, pattern: str) -> dict[str, Any]:
     schema = {"type": "string", "pattern": pattern}
     return {"name": name, "in": "header", "required": False, "description": text, "schema": schema}
 

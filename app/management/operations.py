@@ -12,6 +12,10 @@ from app.management.models import Empty, Query
 from app.services.authority import Caller
 from app.services.runtime import Runtime
 
+#: An `If-Match` (RFC 9110 section 13.1.1) as we take it; and any other header of ours.
+ENTITY_TAGS = r'^(\*|(W/)?"[!#-~]*"( *, *(W/)?"[!#-~]*")*)$'
+KEY = r"^[!-~]{1,128}$"
+
 
 @dataclass(frozen=True, slots=True)
 class Call:

@@ -93,8 +93,15 @@ class NewSimulation(Model):
     """May this principal do this on that resource? Nothing is changed."""
 
     principal: SimulatedPrincipal
-    action: str = Field(max_length=128, examples=["iam:ImpersonateServiceAccount"])
-    resource: str = Field(max_length=512, examples=["iam::60108:service-account/sa-1f2e"])
+    action: str = Field(
+        pattern=r"^[a-z][a-z0-9-]{0,31}:[A-Za-z0-9]{1,64}$",
+        examples=["iam:ImpersonateServiceAccount"],
+    )
+    resource: str = Field(
+        pattern=r"^[a-z][a-z0-9-]{0,31}::[0-9]{1,20}:[a-z][a-z0-9-]{0,63}/([A-Za-z0-9._-]{1,128}|\*)$",
+        description="A name in full; `*` as its id where a call concerns all of a type.",
+        examples=["iam::60108:service-account/sa-1f2e"],
+    )
     context: SimulatedContext = Field(default_factory=lambda: SimulatedContext())
     draft: SimulatedDraft = Field(default_factory=lambda: SimulatedDraft())
     replay: ReplayAsked | None = None

@@ -37,7 +37,7 @@ from app.domain.principals import (
     is_account_id,
 )
 from app.services import authority, drafts, impersonation, principals, replay
-from app.services.administration import Invalid, NotFound, require
+from app.services.administration import Invalid, require
 from app.services.authority import Caller
 from app.services.drafts import Draft
 from app.services.replay import Replay
@@ -121,8 +121,7 @@ def _for_own(
     missing = f"there is no {asked.principal_type} {asked.principal_id}"
     principal = principals.find(connection, asked.principal_type, asked.principal_id)
     by.confine(None if principal is None else principal.account.id, missing)
-    if principal is None:
-        raise NotFound(missing)
+    assert principal is not None  # noqa: S101 - `confine` has refused it
     for key in (conditions.PRINCIPAL_ID, conditions.PRINCIPAL_NAME):
         require(key not in asked.context, f"{key} is that of the principal", f"/context/{key}")
     catalogue = runtime.catalogue(connection, by.epoch)

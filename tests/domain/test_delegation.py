@@ -131,6 +131,27 @@ def test_actions_go_by_the_patterns_of_the_statement_where_all_of_one_is_lacking
     )
 
 
+def test_a_pattern_inside_another_is_not_named_again() -> None:
+    assert excess([], [allow(["vserver:*", "vserver:List*"])]) == lacks("vserver:* on *")
+
+
+@pytest.mark.parametrize(
+    ("holds", "limits", "told"),
+    [
+        ([], NO_LIMITS, "no statement of yours allows all of it"),
+        (
+            [allow("vserver:*", **MFA)],
+            NO_LIMITS,
+            "you have it only under a condition; this gives it under a wider or another one",
+        ),
+        ([FULL, deny("*", WEB)], NO_LIMITS, "a statement of yours denies some of it"),
+        ([FULL], TokenLimits(()), "the token that you use does not reach it"),
+    ],
+)
+def test_the_caller_is_told_why(holds: Rows, limits: TokenLimits, told: str) -> None:
+    assert excess(holds, [FULL], limits=limits) == [f"vserver:* on *: {told}"]
+
+
 def test_only_the_resources_that_are_lacking_are_named() -> None:
     after = allow("vserver:StopServer", [WEB, "vserver::*:volume/x", SERVERS])
 
@@ -190,6 +211,10 @@ def test_a_deny_that_goes_away_gives_what_it_kept_back() -> None:
     assert excess([allow("vserver:*", WEB)], [FULL], before=before) == lacks(
         f"vserver:StopServer on {WEBS}"
     )
+
+
+def test_a_right_that_is_wholly_new_is_named_once_whatever_was_denied() -> None:
+    assert excess([], [FULL], before=[deny("vserver:*", WEBS)]) == lacks("vserver:* on *")
 
 
 def test_a_deny_that_shrinks_gives_what_it_kept_back() -> None:
@@ -322,9 +347,11 @@ def test_a_root_user_hands_over_impersonation_abroad_only_as_an_administrator() 
 
 def test_patterns_that_give_nothing_abroad_need_not_be_held() -> None:
     assert excess([], [allow("iam:*", THEIR_ROBOTS)]) == []
-    assert excess([], [allow([IMPERSONATE, "iam:GetServiceAccount"], THEIR_ROBOTS)]) == lacks(
-        f"{IMPERSONATE} on {THEIR_ROBOTS}"
-    )
+    for others in ("iam:GetServiceAccount", "iam:*"):
+        for holds in ([], [allow("*")]):
+            assert excess(holds, [allow([others, IMPERSONATE], THEIR_ROBOTS)]) == lacks(
+                f"{IMPERSONATE} on {THEIR_ROBOTS}"
+            )
 
 
 def test_a_principal_of_another_account_gets_nothing_from_rights_in_ones_own() -> None:
@@ -369,6 +396,10 @@ def test_every_inline_policy_has_to_reach_it() -> None:
         )
     assert excess([FULL], [allow("vserver:*", web_2)], limits=both) == lacks(
         f"vserver:* on {web_2}", why=Lack.OUTSIDE_TOKEN
+    )
+    lists = TokenLimits(None, (document(allow("vserver:List*")),))
+    assert excess([FULL], [READ_ONLY], limits=lists) == lacks(
+        "vserver:Get* on *", why=Lack.OUTSIDE_TOKEN
     )
     kept = [allow("vserver:*", WEB, **MFA), deny("vserver:*", WEB, **OFFICE)]
     assert excess([FULL], kept, limits=both) == []
