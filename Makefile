@@ -6,7 +6,7 @@ JOBS ?= 2
 ARGS ?=
 
 # What `make test` leaves to `make test-all`.
-SLOW := tests/hostile tests/faults tests/canary tests/packaged
+SLOW := tests/hostile tests/faults tests/canary tests/packaged tests/contract
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -61,6 +61,7 @@ mutation: $(DEV) ## Slip into every rule in turn; a test must notice (MODULES="n
 bench: $(DEV) $(BENCH_PEER) ## Measure against floors and a peer (needs wrk and Node.js); ARGS=--record writes it down
 	@$(RUN) bench $(ARGS)
 	@$(RUN) bench.profile_request $(filter --record,$(ARGS))
+	@$(RUN) bench.evaluation
 
 lint: $(DEV) ## Check style, types and the floors of the house
 	@echo "==> Ruff: style and likely bugs"

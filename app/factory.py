@@ -81,6 +81,7 @@ def create_app(
     app.register_blueprint(oauth.blueprint(runtime, server))
     app.register_blueprint(management.blueprint(runtime))
     access = AccessEvaluation(runtime)
+    runtime.at_end.append(access.write_counts)
     app.register_blueprint(evaluation.blueprint(runtime, access))
     _add_health(app)
     app.after_request(finished)

@@ -83,6 +83,10 @@ class Exchange(Protocol):
     def response_bytes(self, status: int, headers: Headers, body: bytes) -> None: ...
 
 
+def _nothing() -> None:
+    """What there is to do at the end, where nobody says."""
+
+
 def _never(_path: str, _body: bytes) -> bool:
     return False
 
@@ -104,6 +108,7 @@ class Bridge:
         log_access: bool = False,
         quick: Callable[[str, bytes], bool] = _never,
         answer_together: AnswerTogether[Answer] | None = None,
+        at_end: Callable[[], None] = _nothing,
     ) -> None:
         self._application = application
         self._pool = ThreadPoolExecutor(threads, "request")
@@ -112,6 +117,7 @@ class Bridge:
         self._max_body_bytes = max_body_bytes
         self._body_within = body_within
         self._log_access = log_access
+        self._at_end = at_end
 
     async def __rsgi__(self, scope: Scope, exchange: Exchange) -> None:
         """Answer one request. Nothing that it brings can raise."""
@@ -145,6 +151,10 @@ class Bridge:
         self._pool.shutdown()
         if self._lane is not None:
             self._lane.stop()
+        try:
+            self._at_end()
+        except Exception:
+            logger.exception("what was kept in memory could not be written at the end")
 
     async def _read(self, exchange: Exchange, length: int) -> bytes:
         """The whole body. Raises `Refusal`."""

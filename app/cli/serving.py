@@ -125,6 +125,7 @@ def bridge_to(application: WSGIApplication, runtime: Runtime, *, log_access: boo
         log_access=log_access,
         quick=is_quick,
         answer_together=runtime.database.answer_together,
+        at_end=runtime.end,
     )
 
 

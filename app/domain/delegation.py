@@ -24,6 +24,9 @@ from app.domain.policy import AttachedPolicy, Effect, PolicyDocument, Statement
 #: Whoever may do this may hand over what it lacks: an administrator by another name.
 GRANT_BEYOND_OWN = "iam:GrantBeyondOwn"
 
+#: How often rights are compared before the answer is no: the rule is asked inside a transaction.
+MOST_COMPARISONS = 250_000
+
 #: How many rights an answer names before it stops looking.
 MOST_NAMED = 3
 
@@ -35,6 +38,7 @@ class Lack(StrEnum):
     CONDITIONAL = "you have it only under a condition; this gives it under a wider or another one"
     DENIED = "a statement of yours denies some of it"
     OUTSIDE_TOKEN = "the token that you use does not reach it"
+    TOO_MANY = "there are too many statements to compare with yours"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +75,7 @@ def find_excess(
     before: Sequence[AttachedPolicy],
     after: Sequence[AttachedPolicy],
     catalogue: Catalogue,
+    most_comparisons: int = MOST_COMPARISONS,
 ) -> tuple[Missing, ...]:
     """The first few rights that a change gives and the caller lacks; empty: it may hand them over.
 
@@ -78,9 +83,12 @@ def find_excess(
     deny that goes away gives what another policy allows. `before` is empty where the caller takes
     hold of the whole principal (its secret, key, password) or lends it out (trust).
 
-    `iam:GrantBeyondOwn` lifts the rule; whether the caller has it is not asked here.
+    `iam:GrantBeyondOwn` lifts the rule; whether the caller has it is not asked here. Where it would
+    take more than `most_comparisons` to answer, everything counts as lacking.
     """
     cases = _cases(caller, account_id, before, after, catalogue)
+    if sum(case.comparisons for case in cases) > most_comparisons:
+        return (Missing("", "", 0, "*", "*", Lack.TOO_MANY),)
     missing: list[Missing] = []
     for policy in after:
         for index, statement in enumerate(policy.document.statements):
@@ -130,6 +138,14 @@ class _Case:
     callers: tuple[_Layer, ...]
     admitted: bool
     actions: list[str] = field(default_factory=list)
+
+    @property
+    def comparisons(self) -> int:
+        """How often rights are compared at most."""
+        held = (self.before, *self.callers)
+        denied = 1 + len(self.after.denies)
+        each = denied + sum(len(one.allows) + len(one.denies) * denied for one in held)
+        return len(self.after.allows) * each
 
     def beyond(self, right: _Right) -> Iterator[tuple[str, Lack]]:
         """What of an allow is new and the caller's not."""

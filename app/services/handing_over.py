@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 from sqlalchemy import Connection
 
-from app.domain.delegation import Grantor, Missing, find_excess
+from app.domain.delegation import MOST_COMPARISONS, Grantor, Missing, find_excess
 from app.domain.policy import AttachedPolicy
 from app.domain.principals import IamUser, Principal, ServiceAccount
 from app.services import principals
@@ -30,7 +30,7 @@ def require_covered(
     """
     if isinstance(by, Caller):
         after = principals.policies_of(connection, holder)
-        _require(runtime, connection, by, action, holder, (), after)
+        _require(runtime, connection, by, action, holder, (), after, MOST_COMPARISONS)
 
 
 @contextmanager
@@ -50,9 +50,11 @@ def within_own(
         return
     before = [principals.policies_of(connection, holder) for holder in holders]
     yield
+    # The store's lock is held: what all of them may take is bounded, not each.
+    most = MOST_COMPARISONS // max(1, len(holders))
     for holder, held in zip(holders, before, strict=True):
         after = principals.policies_of(connection, holder)
-        _require(runtime, connection, by, action, holder, held, after)
+        _require(runtime, connection, by, action, holder, held, after, most)
 
 
 def _require(
@@ -63,12 +65,15 @@ def _require(
     holder: Principal,
     before: tuple[AttachedPolicy, ...],
     after: tuple[AttachedPolicy, ...],
+    most: int,
 ) -> None:
     if by.may_grant_beyond_own():
         return
     own = Grantor(by.account_id, by.policies, by.limits)
     catalogue = runtime.catalogue(connection, by.epoch)
-    excess: tuple[Missing, ...] = find_excess(own, holder.account.id, before, after, catalogue)
+    excess: tuple[Missing, ...] = find_excess(
+        own, holder.account.id, before, after, catalogue, most
+    )
     if excess:
         raise BeyondOwn(
             action,

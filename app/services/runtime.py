@@ -49,6 +49,13 @@ class Runtime:
     #: Told the name of each step that a crash must not come between; tests crash there.
     reached: Callable[[str], None] = field(default=_nothing, repr=False)
     facts: EpochCache = field(default_factory=EpochCache, repr=False)
+    #: What is still to be written when a worker ends.
+    at_end: list[Callable[[], None]] = field(default_factory=list, repr=False)
+
+    def end(self) -> None:
+        """Write what was kept in memory. Raises `StoreUnavailable`."""
+        for each in self.at_end:
+            each()
 
     def now(self) -> int:
         """Whole epoch seconds."""

@@ -32,6 +32,9 @@ THEIR_ROBOTS = f"iam::{THEIRS}:service-account/*"
 FULL = allow("vserver:*")
 READ_ONLY = allow(["vserver:List*", "vserver:Get*"])
 
+A_ACTION = "vserver:StopServer"
+TOO_MANY = (Missing("", "", 0, "*", "*", Lack.TOO_MANY),)
+
 Rows = list[dict[str, Any]]
 
 
@@ -409,3 +412,24 @@ def test_a_token_gives_no_right_that_the_policies_lack() -> None:
     everything = TokenLimits((ActionPattern("*"),), (document(allow("*")),))
 
     assert excess([], [FULL], limits=everything) == lacks("vserver:* on *")
+
+
+def test_what_would_take_too_long_to_compare_is_not_handed_over() -> None:
+    """The rule is asked while the store's lock is held."""
+    many = [allow("*", [f"vserver::{OURS}:server/{n}-{m}" for m in range(300)]) for n in range(3)]
+    everything = attached(many)
+
+    assert find_excess(Grantor(OURS, everything), OURS, (), everything, CATALOGUE) == TOO_MANY
+    few = find_excess(Grantor(OURS, everything), OURS, (), attached([allow(A_ACTION)]), CATALOGUE)
+    assert [one.lack for one in few] == [Lack.NOT_ALLOWED]
+
+
+def test_each_pair_of_rights_is_a_comparison() -> None:
+    """Two rights that a change gives, against those of before and those of the caller."""
+    caller = Grantor(OURS, attached([allow(A_ACTION, SERVERS), deny(A_ACTION, WEB)]))
+    after = attached([allow(A_ACTION, WEBS), allow(A_ACTION, SERVERS), deny(A_ACTION, WEB)])
+    before = attached([allow(A_ACTION, WEB), deny(A_ACTION, WEBS)])
+
+    # Each of both: 1 + 1 deny after, 1 + 1 * 2 before, 1 + 1 * 2 of the caller.
+    assert find_excess(caller, OURS, before, after, CATALOGUE, 16)[:1] != TOO_MANY
+    assert find_excess(caller, OURS, before, after, CATALOGUE, 15) == TOO_MANY

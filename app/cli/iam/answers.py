@@ -17,7 +17,7 @@ _EVENTS = (
     ("AT", "at"),
     ("EVENT", "event"),
     ("OUTCOME", "outcome"),
-    ("WHO", "actorName"),
+    ("WHO", "who"),
     ("THROUGH", "actingAs"),
     ("RESOURCE", "resource"),
 )
@@ -120,6 +120,7 @@ def events(
     as_json: bool,
 ) -> None:
     """Who did what through whom, newest first."""
-    query = {"from": from_, "to": to, "actor": actor, "event": event, "outcome": outcome}
+    query = {"from": from_, "to": to, "actor": actor, "action": event, "outcome": outcome}
     found = api.get(f"{AUDIT}/events", pageSize=limit, **query)
-    say(as_json, found, as_table(_EVENTS, found["data"]))
+    rows = [{**each, "who": (each.get("actor") or {}).get("name")} for each in found["data"]]
+    say(as_json, found, as_table(_EVENTS, rows))
