@@ -73,20 +73,28 @@ def simulate(
 
 def _simulation_lines(found: dict[str, Any]) -> list[str]:
     answer = {True: "yes", False: "no", "unknown": "as far as your account goes, yes"}
-    lines = [f"Allowed: {answer[found['allowed']]}"]
-    lines += [f"  because: {reason}" for reason in found.get("reasons", ())]
-    for each in found.get("statements", ()):
-        lines.append(
-            f"  {each['effect']} by statement {each['statement']} of {each['policyName']} "
-            f"(version {each['version']})"
-        )
-    missing = found.get("missing") or {}
-    if missing.get("text"):
-        lines.append(f"Missing: {missing['text']}")
-    if missing.get("statement"):
-        lines.append(json.dumps(missing["statement"], indent=2))
+    lines = [f"Allowed: {answer[found['allowed']]}", *_grounds(found)]
     if found.get("replay"):
         lines.append(f"Replay: {json.dumps(found['replay'])}")
+    return lines
+
+
+def _grounds(half: dict[str, Any]) -> list[str]:
+    """Reasons, the statements that had a say, and what is missing."""
+    lines = [f"  because {reason['text']} ({reason['code']})" for reason in half.get("reasons", ())]
+    for each in half.get("statements", ()):
+        lines.append(
+            f"  {each['effect']} by statement {each['statement']} of {each['policyName']} "
+            f"(version {each['version']}): {each['outcome']}"
+        )
+        if each.get("undecidedKeys"):
+            lines.append(f"    not known: {', '.join(each['undecidedKeys'])}")
+    missing = half.get("missing") or {}
+    if missing.get("text"):
+        lines.append(f"Missing: {missing['text']}")
+    for member in ("statement", "trustedRelationship"):
+        if missing.get(member):
+            lines.append(json.dumps(missing[member], indent=2))
     return lines
 
 
@@ -97,7 +105,28 @@ def _simulation_lines(found: dict[str, Any]) -> list[str]:
 def explain(api: Api, decision_id: str, as_json: bool) -> None:
     """Why a request was decided as it was, as far as your account may know."""
     found = api.get(f"{AUDIT}/decisions/{segment(decision_id)}")
-    say(as_json, found, json.dumps(found, indent=2))
+    say(as_json, found, *_decision_lines(found))
+
+
+_HALVES = (("callerHalf", "Your half, of who asked"), ("ownerHalf", "Your half, of the owner"))
+_NOW = {True: "the same", False: "otherwise", "unknown": "nobody can tell"}
+
+
+def _decision_lines(found: dict[str, Any]) -> list[str]:
+    actor = found.get("actor") or {}
+    who = " ".join(str(actor.get(member, "-")) for member in ("type", "name"))
+    lines = [
+        f"{found['outcome'].capitalize()} at {found['at']}: {found.get('action', found['event'])}",
+        f"  on {found.get('resource', '-')}",
+        f"  by {who} of {actor.get('accountId', '-')}",
+    ]
+    shown = [(title, found[member]) for member, title in _HALVES if member in found]
+    for title, half in shown:
+        lines += [f"{title}: {'yes' if half['allowed'] else 'no'}", *_grounds(half)]
+        lines.append(f"  Decided now: {_NOW[half['wouldBeDecidedTheSameNow']]}")
+    if found["outcome"] == "denied" and all(half["allowed"] for _, half in shown):
+        lines.append("The other account's half said no: hand it this id.")
+    return lines
 
 
 @click.command("events")
