@@ -4,7 +4,7 @@ The map of the house. Imports go down only; rooms on one floor never import each
 
     cli            the `crossroot` command: serve, demo, keys, accounts, products
     factory        create_app(settings): the ordered wiring, the table of contents
-    oauth  management  evaluation  console
+    oauth  management  evaluation
                    the doors: each speaks a protocol and decides nothing
     services       use cases: load the facts, ask the domain, own the transaction and the audit row
     storage        rows and queries, no rules

@@ -141,7 +141,7 @@ def _response(operation: Operation, status: int) -> dict[str, Any]:
         if operation.lines:
             described["content"][LINES] = {"schema": {"type": "string"}}
             described["headers"] = {NEXT_CURSOR: {"description": _MORE, "schema": _TEXT}}
-        if operation.current is not None:
+        if operation.current is not None and operation.answer is not None:
             described["headers"] = {"ETag": {"schema": {"type": "string"}}}
     else:
         described["content"] = {CONTENT_TYPE: {"schema": _ref(Problem)}}

@@ -192,6 +192,9 @@ class Caller:
     ) -> None:
         if account_id is not None and "::" not in resource:
             resource = f"iam::{account_id}:{resource}"
+        if self.asked:
+            # The log is looked through by what was asked for, too.
+            detail = {"action": self.asked[0][0], **detail}
         audit.add(connection, self._row(runtime, event, resource, detail))
 
     def _row(

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from app.domain.catalogue import Action
+from app.domain.catalogue import Action, Catalogue
 from app.services.authority import Caller
 from app.services.runtime import Runtime
+
+
+def in_force(runtime: Runtime) -> Catalogue:
+    """The catalogue that a document is checked against."""
+    with runtime.database.glance() as connection:
+        return runtime.catalogue(connection)
 
 
 def actions(runtime: Runtime, by: Caller, product: str | None) -> list[tuple[str, Action]]:

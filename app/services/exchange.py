@@ -94,10 +94,12 @@ def validate(runtime: Runtime, client: Client, request: ExchangeRequest) -> Gran
 
 def _load(runtime: Runtime, client: Client, request: ExchangeRequest) -> _Loaded:
     """Read what the decision needs, the same whether or not the target exists."""
-    now = runtime.clock()
+    now, token = runtime.clock(), request.subject_token
     with runtime.database.glance() as connection:
         catalogue = runtime.catalogue(connection, client.epoch)
-        subject = subject_tokens.find_live(runtime, connection, request.subject_token, client.epoch)
+        subject = subject_tokens.find_live(
+            runtime, connection, token, client.epoch, must_stand=request.target is None
+        )
         if subject is None or not subject_tokens.may_be_presented_by(
             subject.record, client, _identifiers(client, catalogue)
         ):
@@ -291,9 +293,3 @@ def _inline(request: ExchangeRequest) -> tuple[PolicyDocument, ...]:
 
 def _texts(patterns: tuple[ActionPattern, ...] | None) -> tuple[str, ...] | None:
     return None if patterns is None else tuple(pattern.text for pattern in patterns)
-
-
-def catalogue(runtime: Runtime) -> Catalogue:
-    """The catalogue that an inline policy is checked against."""
-    with runtime.database.glance() as connection:
-        return runtime.catalogue(connection)

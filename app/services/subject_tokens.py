@@ -11,7 +11,7 @@ from app.domain.clients import Client, ClientKind
 from app.domain.limits import TokenLimits
 from app.domain.principals import Actor, Principal, is_active
 from app.domain.scopes import parse_scope
-from app.services import remembered
+from app.services import remembered, standing
 from app.services.runtime import Runtime
 from app.storage import epoch, tokens
 from app.storage.tokens import TokenRecord
@@ -31,11 +31,17 @@ class LiveToken:
 
 
 def find_live(
-    runtime: Runtime, connection: Connection, token: str, known_epoch: int | None = None
+    runtime: Runtime,
+    connection: Connection,
+    token: str,
+    known_epoch: int | None = None,
+    *,
+    must_stand: bool = False,
 ) -> LiveToken | None:
     """The token behind a string, or None: forged, expired, revoked, or of somebody disabled.
 
-    A token that is acted through ends with its actor as well as with its subject.
+    A token that is acted through ends with its actor as well as with its subject; with
+    `must_stand`, also where the trust or the policies that it rests on would not carry it today.
     """
     try:
         claims = runtime.checker.check_access_token(token, runtime.clock())
@@ -54,6 +60,8 @@ def find_live(
     if principal is None or not is_active(principal):
         return None
     if record.actor is not None and not _is_active_actor(runtime, connection, at, record.actor):
+        return None
+    if must_stand and not standing.still_stands(runtime, connection, at, record):
         return None
     return LiveToken(record, principal)
 

@@ -30,7 +30,13 @@ EACH = -(-CALLS // (2 * len(OPERATIONS)))
 
 #: Valid data may still be refused: ids are made up, names are taken, actions are unknown.
 _CONFIG = {
-    "checks": {"positive_data_acceptance": {"enabled": False}},
+    "checks": {
+        "positive_data_acceptance": {"enabled": False},
+        # What is too long may be too large as well.
+        "negative_data_rejection": {
+            "expected-statuses": [400, 401, 403, 404, 405, 409, 412, 413, 415, 422]
+        },
+    },
     # The token is ours to give.
     "generation": {"with-security-parameters": False},
 }

@@ -139,8 +139,13 @@ def test_what_was_done_through_a_service_account_is_told_in_full_to_its_account(
         for email in ("root-a@example.com", ROOT_B)
     )
 
-    assert owners["detail"] == {"username": "Target", "policies": [], "groups": []}
-    assert callers["detail"] == {}
+    assert owners["detail"] == {
+        "action": "iam:DeleteIamUser",
+        "username": "Target",
+        "policies": [],
+        "groups": [],
+    }
+    assert callers["detail"] == {"action": "iam:DeleteIamUser"}
     for each in (callers, owners):
         assert each["actor"]["name"] == "System1"
         assert each["actingAs"] == world.service_account_id

@@ -233,8 +233,8 @@ def test_an_edit_makes_a_version_and_keeps_the_old_ones(world: World) -> None:
     for version in ("3", "0", "-1", "01", "one", "9" * 40):
         assert caller.get(f"{path}/versions/{version}").status_code == 404
     assert [json.loads(row.detail) for row in events(world, "policy:update")] == [
-        {"changed": ["name", "description"], "version": 1},
-        {"changed": ["statements"], "version": 2},
+        {"action": "iam:UpdatePolicy", "changed": ["name", "description"], "version": 1},
+        {"action": "iam:UpdatePolicy", "changed": ["statements"], "version": 2},
     ]
 
 
@@ -296,6 +296,7 @@ def test_a_policy_in_use_is_kept_unless_it_is_to_go_everywhere(world: World) -> 
     assert caller.get(f"{GROUPS}/{group}/policies").json["data"] == []
     (row,) = events(world, "policy:delete")
     assert json.loads(row.detail) == {
+        "action": "iam:DeletePolicy",
         "name": "Stopping",
         "attached": [f"group/{group}", f"iam-user/{world.user_id}"],
     }

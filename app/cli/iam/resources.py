@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -32,6 +33,8 @@ def cell(value: Any) -> str:
         return "-"
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if isinstance(value, dict):
+        return json.dumps(value)
     if isinstance(value, list):
         return ", ".join(str(each) for each in value) or "-"
     return str(value)
@@ -57,7 +60,7 @@ def add_list(group: click.Group, resource: Resource) -> None:
         items = list(api.all(resource.path, name=name))
         say(as_json, {"data": items}, as_table(resource.columns, items))
 
-    command.help = f"The account's {resource.noun}s."
+    command.help = f"List each {resource.noun} of the account."
 
 
 def add_show(group: click.Group, resource: Resource) -> None:

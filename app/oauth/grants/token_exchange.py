@@ -15,7 +15,7 @@ from app.domain.problems import InvalidDocument
 from app.oauth.authlib_adapters import TokenGrant
 from app.oauth.grants.parameters import action_patterns, api_names
 from app.oauth.parameters import Parameters, malformed
-from app.services import exchange
+from app.services import catalogues, exchange
 from app.services.exchange import ExchangeRequest
 from app.services.issuing import Grantable
 from app.services.runtime import Runtime
@@ -130,7 +130,7 @@ def _inline_policy(
         raise malformed(f"the policy is larger than {MAX_DOCUMENT_BYTES} bytes")
     try:
         source = parse_json_object(text)
-        return source, compile_document(source, exchange.catalogue(runtime))
+        return source, compile_document(source, catalogues.in_force(runtime))
     except InvalidDocument as error:
         raise malformed(f"the policy is not valid: {error}") from None
 
