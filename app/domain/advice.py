@@ -29,6 +29,8 @@ _WORDS: dict[str, str] = {
     Reason.CONDITION_NOT_MET: "a statement would allow it, but its condition does not hold",
     Reason.DENIED: "a statement denies it",
     Reason.OUTSIDE_TOKEN: "the policies allow it, but the token was issued for less",
+    Reason.TOO_MANY_ACCOUNTS: "the policies spell out too many accounts to look for a service "
+    "account by its id alone",
     Reason.NO_SUCH_SERVICE_ACCOUNT: "there is no such service account in the account named",
     Reason.SERVICE_ACCOUNT_DISABLED: "the service account is disabled",
     Reason.OWNER_ACCOUNT_DISABLED: "the service account's root account is disabled",
@@ -51,6 +53,8 @@ _REMEDIES: dict[str, str] = {
     Reason.TOKEN_NOT_LIVE: "Sign in again.",
     Reason.OUTSIDE_TOKEN: "Get a token without action patterns and inline policies, or with ones "
     f"that cover {IMPERSONATE}.",
+    Reason.TOO_MANY_ACCOUNTS: "Ask for the service account by its full name, "
+    "iam::<its root account>:service-account/<its id>.",
     Reason.NO_SUCH_SERVICE_ACCOUNT: "Name a service account that the account has.",
     Reason.SERVICE_ACCOUNT_DISABLED: "Enable the service account.",
     Reason.OWNER_ACCOUNT_DISABLED: "The operator has to enable the root account.",
@@ -145,31 +149,29 @@ def _about_trust(trust: TrustEvidence | None) -> str:
     return f"The condition of the trusted relationship has to hold{keys}."
 
 
-def _crosses(question: Question) -> bool:
-    resource = question.resource
-    return resource is not None and resource.account_id != question.account_id
+def _is_out_of_reach(question: Question, resource: Vrn) -> bool:
+    """No policy reaches into another account, but to become one of its service accounts."""
+    return resource.account_id != question.account_id and question.action != IMPERSONATE
 
 
 def _allow(question: Question) -> dict[str, Any] | None:
     """The statement that allows just this; None where none can, or it cannot be spelled out."""
-    if question.resource is None or (_crosses(question) and question.action != IMPERSONATE):
+    resource = question.resource
+    if resource is None or _is_out_of_reach(question, resource):
         return None
-    return {
-        "effect": "allow",
-        "actions": [question.action],
-        "resources": [str(question.resource)],
-    }
+    return {"effect": "allow", "actions": [question.action], "resources": [str(resource)]}
 
 
 def _about_allowing(question: Question) -> str:
-    if question.resource is None:
+    resource = question.resource
+    if resource is None:
         return (
             f"Attach a policy that allows {question.action} and spells out the service account's "
             "full name, iam::<its root account>:service-account/<its id>."
         )
-    if _crosses(question) and question.action != IMPERSONATE:
+    if _is_out_of_reach(question, resource):
         return (
-            f"No policy reaches resources of root account {question.resource.account_id}: become "
+            f"No policy reaches resources of root account {resource.account_id}: become "
             "a service account of that account, which has its own policies."
         )
     return "Attach a policy with this statement."

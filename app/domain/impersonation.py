@@ -35,6 +35,7 @@ class Reason(StrEnum):
     CONDITION_NOT_MET = "condition-not-met"
     DENIED = "denied-by-statement"
     OUTSIDE_TOKEN = "outside-the-token"
+    TOO_MANY_ACCOUNTS = "named-by-id-alone"
 
     NO_SUCH_SERVICE_ACCOUNT = "no-such-service-account"
     SERVICE_ACCOUNT_DISABLED = "service-account-disabled"
@@ -42,6 +43,10 @@ class Reason(StrEnum):
     NOT_TRUSTED = "not-trusted"
     TRUST_EXPIRED = "trust-expired"
     TRUST_CONDITION_NOT_MET = "trust-condition-not-met"
+
+
+#: Comparisons for one question, over which a service account has to be named in full.
+MOST_COMPARISONS = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +190,9 @@ def _caller_half(facts: Facts) -> CallerHalf:
     answers = {account: _policy_answer(facts, account) for account in _candidates(facts)}
     accounts = tuple(account for account, answer in answers.items() if answer.allowed)
     policy = _merged(answers[account] for account in (accounts or answers))
-    if not accounts:
+    if not answers:
+        reasons.append(Reason.TOO_MANY_ACCOUNTS)
+    elif not accounts:
         reasons.append(why_not(policy))
     covered = tuple(account for account in accounts if _token_covers(facts, account))
     if accounts and not covered:
@@ -209,12 +216,31 @@ def _candidates(facts: Facts) -> tuple[str, ...]:
 
     Where only an id was given, these are the caller's own and those that its policies spell
     out, never the one in which the id happens to exist: the caller's account may read this half,
-    and must not learn from it whose the service account is, or whether there is one.
+    and must not learn from it whose the service account is, or whether there is one. All policies
+    are asked about each of them: where that is too much work, there are none.
     """
     if facts.target.account_id is not None:
         return (facts.target.account_id,)
-    named = accounts_named(IMPERSONATE, facts.policies)
-    return tuple(sorted(named | {facts.caller.account.id}))
+    found = accounts_named(IMPERSONATE, facts.policies) | {facts.caller.account.id}
+    is_too_much = len(found) * _comparisons(facts.policies) > MOST_COMPARISONS
+    return () if is_too_much else tuple(sorted(found))
+
+
+def effort_of(facts: Facts) -> int:
+    """How often something is compared at most to answer for the caller's policies."""
+    return max(1, len(_candidates(facts))) * _comparisons(facts.policies)
+
+
+def _comparisons(policies: tuple[AttachedPolicy, ...]) -> int:
+    return sum(
+        1 + len(statement.resources) + _operands(statement.condition)
+        for policy in policies
+        for statement in policy.document.statements
+    )
+
+
+def _operands(condition: Condition | None) -> int:
+    return 0 if condition is None else sum(len(test.operands) for test in condition.tests)
 
 
 def _resource(facts: Facts, account_id: str) -> Vrn:

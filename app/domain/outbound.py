@@ -12,12 +12,13 @@ from urllib.parse import urlsplit
 
 MAX_LENGTH = 2048
 _SAFE = re.compile(r"[A-Za-z0-9._~:/?\[\]@!$&'()*+,;=%-]+")
-_HOST = re.compile(r"(?=.{1,253}\Z)([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z]{2,63}")
-#: Networks that lead on to addresses of IPv4, private ones too: NAT64, 6to4, Teredo.
-_TUNNELS = tuple(
-    ipaddress.IPv6Network(text)
-    for text in ("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32")
-)
+#: A full name in small letters, as `urlsplit` gives it (RFC 1123 section 2.1, RFC 1035 section
+#: 2.3.4).
+_HOST = re.compile(r"(?=.{,253}\Z)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}")
+#: All that is given out of IPv6 (RFC 4291 section 2.4). NAT64 and site-local lie outside of it.
+_GLOBAL_UNICAST = ipaddress.IPv6Network("2000::/3")
+#: Leads on to addresses of IPv4, private ones too (RFC 3056). So does Teredo, which is not global.
+_6TO4 = ipaddress.IPv6Network("2002::/16")
 
 
 def problem_of(uri: str) -> str | None:
@@ -51,6 +52,6 @@ def is_public(address: str) -> bool:
     if isinstance(found, ipaddress.IPv6Address):
         if found.ipv4_mapped is not None:
             return is_public(str(found.ipv4_mapped))
-        if any(found in network for network in _TUNNELS):
+        if found not in _GLOBAL_UNICAST or found in _6TO4:
             return False
-    return found.is_global and not found.is_multicast and not found.is_reserved
+    return found.is_global and not found.is_multicast

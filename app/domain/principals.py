@@ -117,7 +117,8 @@ class Actor:
 
 
 _ACCOUNT_ID = re.compile(r"[1-9][0-9]{0,19}")
-_EMAIL = re.compile(r"[^\s@\x00-\x1f\x7f]{1,64}@[^\s@\x00-\x1f\x7f]{1,189}")
+#: Of text that prints: no other space is in it, and no control character.
+_EMAIL = re.compile(r"[^ @]{1,64}@[^ @]{1,189}")
 _USERNAME = re.compile(r"[A-Za-z0-9._-]{5,50}")
 _NAME = re.compile(r"[A-Za-z0-9._-]([A-Za-z0-9._ -]{0,48}[A-Za-z0-9._-])?")
 
@@ -128,8 +129,8 @@ def is_account_id(text: str) -> bool:
 
 
 def is_email(text: str) -> bool:
-    """Something on both sides of one @; whether mail arrives is for the mail to tell."""
-    return _EMAIL.fullmatch(text) is not None
+    """Text that prints on both sides of one @; whether mail arrives is for the mail to tell."""
+    return text.isprintable() and _EMAIL.fullmatch(text) is not None
 
 
 def is_username(text: str) -> bool:

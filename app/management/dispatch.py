@@ -84,8 +84,9 @@ def _answered(
     body = None if operation.body is None else _read(operation.body, raw)  # 3
     once = _once(runtime, caller, operation, request, raw)  # 4
     if once is not None:
-        kept = once.answered()
+        kept = once.answered(caller)
         if kept is not None:
+            authority.record_read(runtime, caller)
             return _json(kept.answer, kept.status, {"Idempotency-Replayed": "true"})
         once.keep(caller, operation.status, lambda result: _kept(operation, result))
     _expect(operation, request, ids, caller)  # 5
@@ -153,8 +154,8 @@ def _read(model: type[BaseModel], raw: bytes) -> BaseModel:
         return model()
     try:
         value = parse_json_object(raw.decode("utf-8"))
-        # Half of a surrogate pair is no text, and no store takes it.
-        json.dumps(value, ensure_ascii=False).encode("utf-8")
+        # Half of a surrogate pair is no text, NaN is no number of JSON: no store takes either.
+        json.dumps(value, ensure_ascii=False, allow_nan=False).encode("utf-8")
         return model.model_validate_json(json.dumps(value), by_alias=True, by_name=False)
     except (UnicodeDecodeError, UnicodeEncodeError):
         raise BadRequest("the body is not UTF-8") from None
@@ -166,6 +167,8 @@ def _read(model: type[BaseModel], raw: bytes) -> BaseModel:
         raise BadRequest("the body is not valid", problems.of_validation(error)) from None
     except RecursionError:
         raise BadRequest("the body is nested too deeply") from None
+    except ValueError:
+        raise BadRequest("the body has a number in it that JSON has not") from None
 
 
 def _once(

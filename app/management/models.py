@@ -39,7 +39,9 @@ class PageQuery(Query):
 
     page_number: int = Field(0, ge=0, le=1_000_000)
     page_size: int = Field(20, ge=1, le=LARGEST_PAGE)
-    name: str | None = Field(None, min_length=1, max_length=50)
+    name: Annotated[str, AfterValidator(_is_printable)] | None = Field(
+        None, min_length=1, max_length=50
+    )
 
 
 class Page(Model, Generic[Item]):

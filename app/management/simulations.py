@@ -120,7 +120,8 @@ class ReplayShown(Model):
     """Real exchanges under the draft and the policies of now, as far as one's own half goes.
 
     `unknown` are those that hang on what is never kept, such as an external id. `isCut` says that
-    there were more than 1,000, of which the newest were looked at.
+    there were more than were looked at, which are the newest: up to 1,000, fewer where many
+    policies apply.
     """
 
     considered: int = Field(ge=0, le=replay.MOST_EXCHANGES)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Connection
@@ -16,6 +17,9 @@ from app.services.runtime import Runtime
 from app.storage import audit
 from app.storage.audit import AuditEvent
 
+#: Statements of one kind in a row.
+MOST_STATEMENTS = 100
+
 
 def caller_half_of(decision: Decision) -> dict[str, Any]:
     """The caller's half as the audit keeps it: for the caller's account alone."""
@@ -29,14 +33,22 @@ def caller_half_of(decision: Decision) -> dict[str, Any]:
 
 
 def policy_of(decision: PolicyDecision | None) -> dict[str, Any]:
-    """The statements that had a say, with the versions of their policies as they were then."""
+    """The statements that had a say, with the versions of their policies as they were then.
+
+    Of each kind the first `MOST_STATEMENTS`: a row is written for each refusal, however many
+    statements somebody writes to make it long.
+    """
     decision = decision or PolicyDecision(False)
     return {
-        "allows": [_match(each) for each in decision.allows],
-        "denies": [_match(each) for each in decision.denies],
-        "withheld": [_match(each) for each in decision.withheld],
-        "spared": [_match(each) for each in decision.spared],
+        "allows": _matches(decision.allows),
+        "denies": _matches(decision.denies),
+        "withheld": _matches(decision.withheld),
+        "spared": _matches(decision.spared),
     }
+
+
+def _matches(found: Sequence[Match]) -> list[dict[str, Any]]:
+    return [_match(each) for each in found[:MOST_STATEMENTS]]
 
 
 def owner_half_of(decision: Decision) -> dict[str, Any]:

@@ -63,11 +63,12 @@ def _proof_of(runtime: Runtime, client: Client, assertion: str, now: float) -> A
     if uri is None or not is_enabled(client):
         return check_assertion(assertion, client.jwks or {}, client.id, issuer, now)
     try:
-        return check_assertion(assertion, runtime.key_sets.get(uri) or {}, client.id, issuer, now)
+        keys = runtime.key_sets.get(uri, owner=client.account_id)
+        return check_assertion(assertion, keys or {}, client.id, issuer, now)
     except TokenRejected as rejected:
         if rejected.reason not in _MAYBE_ROTATED:
             raise
-    keys = runtime.key_sets.get(uri, anew=True)
+    keys = runtime.key_sets.get(uri, anew=True, owner=client.account_id)
     return check_assertion(assertion, keys or {}, client.id, issuer, now)
 
 

@@ -16,7 +16,7 @@ from app.domain.circumstances import Circumstances, context_of
 from app.domain.conditions import Context
 from app.domain.events import Event
 from app.domain.halves import Doubt, Place, callers_half, owners_half, place_of_trust
-from app.domain.impersonation import Facts, Target, TrustedRelationship
+from app.domain.impersonation import Facts, Target, TrustedRelationship, effort_of
 from app.domain.limits import NO_LIMITS, TokenLimits
 from app.domain.names import MalformedName, Vrn
 from app.domain.policy import AttachedPolicy, Match, PolicyDecision, evaluate
@@ -98,6 +98,10 @@ class Recorded:
             held = frozenset({place_of_trust(evidence["id"], evidence["version"])})
         doubt = Doubt(facts.context, self._forgotten(), held)
         return doubt.ask(facts, lambda bent: owners_half(bent).allowed)
+
+    def effort(self, policies: tuple[AttachedPolicy, ...]) -> int:
+        """How often something is compared to ask the caller's half again."""
+        return effort_of(self._facts(self.user(), policies, None, None, self.row.at))
 
     def _facts(
         self,

@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from app.domain.names import Vrn
 from app.services.administration import AdministrationError
 from app.services.authority import Caller
 from app.services.runtime import Runtime, StaleFacts
@@ -39,11 +40,20 @@ class Once:
         text = body.decode("utf-8", "backslashreplace")
         return cls(runtime, runtime.secrets.hash(whose, _KEY), runtime.secrets.hash(text, _BODY))
 
-    def answered(self) -> KeptAnswer | None:
-        """What was answered before. Raises `AnotherBody`."""
+    def answered(self, caller: Caller) -> KeptAnswer | None:
+        """What was answered before, to a caller that may still ask for it.
+
+        Raises `AnotherBody`, and `Forbidden`: rights may have been taken away since, and another
+        token of the same caller may have been issued for less.
+        """
         with self.runtime.database.read() as connection:
             kept = idempotency.find(connection, self.key, self.runtime.now())
-        if kept is not None and kept.body != self.body:
+        if kept is None:
+            return None
+        for action, name in kept.asked:
+            resource = Vrn.parse(name)
+            caller.require(action, resource.type, resource.id)
+        if kept.body != self.body:
             raise AnotherBody("this Idempotency-Key was used with another body")
         return kept
 
@@ -57,7 +67,7 @@ class Once:
             now = self.runtime.now()
             if idempotency.find(connection, self.key, now) is not None:
                 raise StaleFacts
-            kept = KeptAnswer(self.body, status, present(result))
+            kept = KeptAnswer(self.body, status, present(result), tuple(caller.asked))
             idempotency.keep(connection, self.key, kept, now + LIFETIME, now)
 
         caller.closing.append(close)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from sqlalchemy import Connection
@@ -34,7 +35,7 @@ class _Target:
     kind: str
     id: str
     account_id: str
-    holders: list[Holder]
+    holders: Iterable[Holder]
 
 
 def load_policy(connection: Connection, by: Caller, policy_id: str) -> PolicyDetails:

@@ -16,6 +16,8 @@ from app.storage.audit import AuditEvent
 
 MOST_EXCHANGES = 1000
 MOST_EXAMPLES = 20
+#: For one replay: so many policies may apply that a thousand exchanges would take minutes.
+MOST_COMPARISONS = 1_000_000
 _DAY = 86_400
 
 
@@ -34,7 +36,7 @@ class Replay:
     """How many exchanges were looked at, and what became of them.
 
     `unknown` are those that hang on what was not written down; `is_cut` says that there were
-    more, and the newest were looked at.
+    more than could be looked at, and the newest were.
     """
 
     considered: int
@@ -72,7 +74,7 @@ def of_user(
         was = was and bool((row.owner_half or {}).get("allowed"))
         return was, _both(would_be, recorded.owners_half_again(account, None, row.at))
 
-    return _counted(rows, again)
+    return _counted(rows, again, lambda row: Recorded(row, None).effort(policies))
 
 
 def into(
@@ -92,7 +94,7 @@ def into(
         was = bool((row.owner_half or {}).get("allowed"))
         return was, _recorded(connection, row).owners_half_again(account, trust, row.at)
 
-    return _counted(rows, again)
+    return _counted(rows, again, lambda _row: 1)
 
 
 def _recorded(connection: Connection, row: AuditEvent) -> Recorded:
@@ -108,12 +110,18 @@ def _both(one: bool | None, other: bool | None) -> bool | None:
 
 
 def _counted(
-    rows: Sequence[AuditEvent], again: Callable[[AuditEvent], tuple[bool, bool | None]]
+    rows: Sequence[AuditEvent],
+    again: Callable[[AuditEvent], tuple[bool, bool | None]],
+    effort: Callable[[AuditEvent], int],
 ) -> Replay:
-    same = unknown = 0
+    considered = same = unknown = 0
     differing: list[Example] = []
-    looked_at = rows[:MOST_EXCHANGES]
-    for row in looked_at:
+    left = MOST_COMPARISONS
+    for row in rows[:MOST_EXCHANGES]:
+        if left <= 0:
+            break
+        left -= effort(row)
+        considered += 1
         was, would_be = again(row)
         if would_be is None:
             unknown += 1
@@ -122,10 +130,10 @@ def _counted(
         else:
             differing.append(Example(row.id, row.at, was, would_be))
     return Replay(
-        len(looked_at),
+        considered,
         same,
         len(differing),
         unknown,
-        len(rows) > MOST_EXCHANGES,
+        len(rows) > considered,
         tuple(differing[:MOST_EXAMPLES]),
     )

@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from app.domain.events import Event
 from app.domain.principals import ServiceAccount
-from app.services import new_service_accounts, taking_hold
+from app.services import handing_over, new_service_accounts, taking_hold
 from app.services.administration import Conflict, change, require_account
 from app.services.authority import OPERATOR, Administrator, Caller
 from app.services.client_secrets import CLIENT_SECRET, add_secret
@@ -41,6 +41,7 @@ __all__ = [
 ]
 
 _KIND = "service-account"
+_UPDATE = "iam:UpdateServiceAccount"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +83,7 @@ def update(
 
     Whoever sets the keys can sign with them: it takes hold of all that the service account may.
     """
-    by.require("iam:UpdateServiceAccount", _KIND, service_account_id)
+    by.require(_UPDATE, _KIND, service_account_id)
 
     def write(connection: Connection) -> ServiceAccountDetails:
         before = load(connection, by, service_account_id)
@@ -93,10 +94,11 @@ def update(
         )
         if account.name.lower() != before.account.name.lower():
             new_service_accounts.require_free(connection, account.account.id, account.name)
+        if account.name != before.account.name:
+            handing_over.require_nameable(runtime, connection, by, _UPDATE, before.account)
         if after.jwks != before.jwks:
             if after.jwks is not None:
-                action = "iam:UpdateServiceAccount"
-                taking_hold.require(runtime, connection, by, action, before.account)
+                taking_hold.require(runtime, connection, by, _UPDATE, before.account)
             clients.set_keys(connection, after.client_id, after.jwks)
         service_account_details.change(connection, after)
         service_accounts.set_enabled(connection, account.id, account.enabled)

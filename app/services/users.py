@@ -84,6 +84,8 @@ def update(
         changed = []
         if username is not None and username != before.user.username:
             _require_free(connection, by, user_id, username)
+            action = "iam:UpdateIamUser"
+            handing_over.require_nameable(runtime, connection, by, action, before.user)
             users.set_name(connection, user_id, username)
             changed.append("username")
         if (email is not None or remove_email) and email != before.email:

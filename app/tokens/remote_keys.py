@@ -4,9 +4,9 @@ How long a key is trusted, in seconds: `FRESH_FOR` after it was fetched no one i
 assertion by an unknown key asks again, at most once in `PAUSE`. Where the client's server does
 not answer, keys that it gave at most `USABLE_FOR` ago still count.
 
-Anybody can make this server ask by naming a client. So a URI is asked by one at a time, all of
-them together by `MOST_AT_ONCE`, and not again for `PAUSE` after a failure; whoever comes in
-between goes on with what is there.
+Anybody can make this server ask by naming a client. So a URI is asked by one at a time, those of
+one owner too, all of them together by `MOST_AT_ONCE`, and not again for `PAUSE` after a failure;
+whoever comes in between goes on with what is there.
 """
 
 from __future__ import annotations
@@ -49,13 +49,16 @@ class RemoteKeySets:
         self._fetch = fetch
         self._clock = clock
         self._lock = threading.Lock()
-        self._asking = 0
+        self._asking: list[str | None] = []
         self._kept: OrderedDict[str, _Kept] = OrderedDict()
 
-    def get(self, uri: str, *, anew: bool = False) -> dict[str, Any] | None:
+    def get(
+        self, uri: str, *, anew: bool = False, owner: str | None = None
+    ) -> dict[str, Any] | None:
         """The key set behind a URI; None where there is none that can be trusted now.
 
-        `anew` is for a key that is not in the set: it may have been added since.
+        `anew` is for a key that is not in the set: it may have been added since. `owner` is the
+        account that registered the URI: its slow servers keep nobody else waiting.
         """
         now = self._clock()
         with self._lock:
@@ -63,24 +66,26 @@ class RemoteKeySets:
             self._kept.move_to_end(uri)
             while len(self._kept) > MOST_KEPT:
                 self._kept.popitem(last=False)
-            asks = self._should_ask(kept, now, anew)
+            asks = self._should_ask(kept, now, anew, owner)
             if asks:
                 kept.is_asking, kept.tried_at = True, now
-                self._asking += 1
+                self._asking.append(owner)
         if asks:
-            self._ask(uri, kept, now)
+            self._ask(uri, kept, now, owner)
         with self._lock:
             return kept.jwks if 0 <= now - kept.fetched_at < USABLE_FOR else None
 
-    def _should_ask(self, kept: _Kept, now: float, anew: bool) -> bool:
-        if kept.is_asking or self._asking >= MOST_AT_ONCE:
+    def _should_ask(self, kept: _Kept, now: float, anew: bool, owner: str | None) -> bool:
+        if kept.is_asking or len(self._asking) >= MOST_AT_ONCE:
+            return False
+        if owner is not None and owner in self._asking:
             return False
         if kept.tried_at is not None and 0 <= now - kept.tried_at < PAUSE:
             return False
         fresh = kept.jwks is not None and 0 <= now - kept.fetched_at < FRESH_FOR
         return anew or not fresh
 
-    def _ask(self, uri: str, kept: _Kept, now: float) -> None:
+    def _ask(self, uri: str, kept: _Kept, now: float, owner: str | None) -> None:
         found: dict[str, Any] | None = None
         try:
             found = _read(self._fetch(uri))
@@ -88,7 +93,7 @@ class RemoteKeySets:
             _log.warning("no key set from %s: %s", uri, error)
         finally:
             with self._lock:
-                self._asking -= 1
+                self._asking.remove(owner)
                 kept.is_asking = False
                 if found is not None:
                     kept.jwks, kept.fetched_at = found, now

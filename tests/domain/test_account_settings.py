@@ -63,10 +63,16 @@ def test_what_is_kept_is_read_as_it_was(settings: AccountSettings) -> None:
     assert read_settings(settings.changes()) == settings
 
 
+@pytest.mark.parametrize("seconds", [None, 900, 1800, 3600])
+def test_a_session_may_end_sooner_or_as_the_server_has_it(seconds: int | None) -> None:
+    assert read_settings({"session_timeout": seconds}).session_timeout == seconds
+
+
 @pytest.mark.parametrize(
     ("source", "fault"),
     [
         ({"colour": "red"}, "colour"),
+        ({"colours": {"red": 1}}, "colours"),
         ({"quotas": 5}, "quotas"),
         ({"session_timeout": 901}, "session_timeout"),
         ({"session_timeout": 900.0}, "session_timeout"),

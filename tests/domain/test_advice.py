@@ -138,6 +138,12 @@ def test_a_key_is_named_once() -> None:
     assert advised(STOP, policy(twice)).text.endswith("holds: iam:AuthAge.")
 
 
+def test_every_key_is_named() -> None:
+    both = allow("vserver:*", bool=MFA, numberLessThan={"iam:AuthAge": [60]})
+
+    assert advised(STOP, policy(both)).text.endswith("holds: iam:MfaPresent, iam:AuthAge.")
+
+
 def test_an_owner_is_told_whom_to_trust() -> None:
     half = owners_half(facts(trust=None))
 
@@ -168,6 +174,10 @@ REASONS = (
     advice.BEYOND_OWN,
     advice.WIDENS_ITSELF,
 )
+
+
+def test_the_reasons_of_the_management_api_are_recorded_by_these_names() -> None:
+    assert REASONS[-3:] == ("not-allowed", "beyond-own", "widens-itself")
 
 
 @pytest.mark.parametrize("reason", REASONS)

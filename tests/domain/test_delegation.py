@@ -9,6 +9,7 @@ import pytest
 from app.domain.catalogue import ActionPattern
 from app.domain.delegation import (
     GRANT_BEYOND_OWN,
+    MOST_COMPARISONS,
     MOST_NAMED,
     Grantor,
     Lack,
@@ -422,6 +423,16 @@ def test_what_would_take_too_long_to_compare_is_not_handed_over() -> None:
     assert find_excess(Grantor(OURS, everything), OURS, (), everything, CATALOGUE) == TOO_MANY
     few = find_excess(Grantor(OURS, everything), OURS, (), attached([allow(A_ACTION)]), CATALOGUE)
     assert [one.lack for one in few] == [Lack.NOT_ALLOWED]
+
+
+@pytest.mark.parametrize(("held", "too_many"), [(499, False), (500, True)])
+def test_how_many_comparisons_are_too_many(held: int, too_many: bool) -> None:
+    assert MOST_COMPARISONS == 500 * (1 + 499)
+    names = [f"vserver::{OURS}:server/{number}" for number in range(500)]
+    caller = Grantor(OURS, attached([allow(A_ACTION, names[:held])]))
+    after = attached([allow(A_ACTION, [f"{name}-*" for name in names])])
+
+    assert (find_excess(caller, OURS, (), after, CATALOGUE) == TOO_MANY) is too_many
 
 
 def test_each_pair_of_rights_is_a_comparison() -> None:

@@ -149,6 +149,10 @@ def test_what_is_known_to_have_held_still_holds() -> None:
     assert owner_again(then, trust=replace(kept, version=2)) is None
 
 
+def test_the_place_of_a_trust_is_that_of_no_statement() -> None:
+    assert place_of_trust("trust-1", 2) == ("trust-1", 2, -1)
+
+
 def test_a_deny_that_is_known_to_have_held_still_denies() -> None:
     held = (CALLERS_POLICY, policy(deny("iam:*", **SECRET), name="other"))
 

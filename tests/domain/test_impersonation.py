@@ -11,13 +11,15 @@ import pytest
 
 from app.domain.conditions import Condition, parse_condition
 from app.domain.impersonation import (
+    MOST_COMPARISONS,
     OwnerHalf,
     Reason,
     Target,
     TrustEvidence,
+    effort_of,
     may_impersonate,
 )
-from app.domain.policy import IMPERSONATE, Match
+from app.domain.policy import IMPERSONATE, AttachedPolicy, Match
 from app.domain.principals import RootAccount, ServiceAccount
 from tests.support.impersonation import CALLERS_POLICY, NOW, SERVICE_ACCOUNT, A, B, facts, trust
 from tests.support.policies import allow, deny, policy
@@ -153,3 +155,76 @@ def test_a_deny_that_was_spared_is_in_the_decision() -> None:
 
     assert decision.allowed
     assert [match.policy_id for match in decision.caller_half.policy.spared] == ["spared"]
+
+
+def policies_naming(accounts: int) -> tuple[AttachedPolicy, ...]:
+    """Policies that spell out so many accounts, the service account's among them."""
+    names = [f"iam::{60108 + number}:service-account/*" for number in range(accounts)]
+    return tuple(
+        policy(allow(IMPERSONATE, names[start : start + 300]), name=f"p{start}")
+        for start in range(0, accounts, 300)
+    )
+
+
+def test_an_id_alone_is_looked_for_in_many_accounts() -> None:
+    decision = may_impersonate(
+        facts(target=Target(SERVICE_ACCOUNT.id), policies=policies_naming(600))
+    )
+
+    assert decision.allowed
+
+
+@pytest.mark.parametrize("target", [SERVICE_ACCOUNT, None])
+def test_in_too_many_accounts_only_a_full_name_is_looked_for(
+    target: ServiceAccount | None,
+) -> None:
+    """All policies are asked about each account: the work grows with the square of them."""
+    held = policies_naming(1200)
+    assert MOST_COMPARISONS < 1200 * 1200
+
+    by_id = may_impersonate(
+        facts(target=Target(SERVICE_ACCOUNT.id), service_account=target, policies=held)
+    )
+    in_full = may_impersonate(facts(policies=held))
+
+    assert by_id.caller_half.reasons == (Reason.TOO_MANY_ACCOUNTS,)
+    assert Reason.TOO_MANY_ACCOUNTS.value == "named-by-id-alone"
+    assert not by_id.caller_half.policy.allowed
+    assert not by_id.allowed
+    assert in_full.allowed
+
+
+@pytest.mark.parametrize(("padding", "allowed"), [(447, True), (448, False)])
+def test_how_many_are_too_many(padding: int, allowed: bool) -> None:
+    """799 accounts and the caller's own, each asked of three statements and of one that pads."""
+    assert MOST_COMPARISONS == 800 * (3 + 799 + 1 + 447)
+    other = allow("iam:GetPolicy", [f"iam::53461:policy/p{number}" for number in range(padding)])
+
+    decision = may_impersonate(
+        facts(
+            target=Target(SERVICE_ACCOUNT.id),
+            policies=(*policies_naming(799), policy(other, name="other")),
+        )
+    )
+
+    assert decision.allowed is allowed
+
+
+def test_the_effort_is_all_that_each_account_is_compared_with() -> None:
+    names = ["iam::60108:service-account/*", "iam::60109:service-account/*"]
+    held = (
+        policy(
+            allow(IMPERSONATE, names, stringEquals={"iam:Reason": ["a", "b", "c"]}),
+            allow("iam:GetPolicy"),
+        ),
+    )
+
+    assert effort_of(facts(policies=held)) == (1 + 2 + 3) + (1 + 1)
+    assert effort_of(facts(policies=held, target=Target(SERVICE_ACCOUNT.id))) == 3 * 8
+    assert effort_of(facts(policies=(), target=Target(SERVICE_ACCOUNT.id))) == 0
+
+
+def test_where_no_account_is_looked_in_the_effort_is_that_of_one() -> None:
+    found = effort_of(facts(policies=policies_naming(1200), target=Target(SERVICE_ACCOUNT.id)))
+
+    assert found == 1200 + 4

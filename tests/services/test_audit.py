@@ -31,6 +31,16 @@ def decision(**changes: Any) -> Decision:
 # ------------------------------------------------------------------------------ the two halves
 
 
+def test_no_row_grows_with_the_policies_of_whoever_is_refused() -> None:
+    many = [deny("*")] * 40
+    held = tuple(policy(*many, name=f"p{number}") for number in range(5))
+
+    half = audit.caller_half_of(decision(policies=held))
+
+    assert not half["allowed"]
+    assert len(half["denies"]) == audit.MOST_STATEMENTS
+
+
 def test_a_yes_is_kept_with_what_made_it() -> None:
     made = decision()
 

@@ -92,3 +92,20 @@ def test_each_version_of_a_trust_is_kept(empty_store: Database) -> None:
 
     assert [None if each is None else each.expires_at for each in found] == [7, None, None]
     assert found[2] is None
+
+
+def test_a_list_says_that_there_are_halves_and_does_not_load_them(empty_store: Database) -> None:
+    """Thousands of entries are exported at a time, and a half is as long as the policies are."""
+    half = {"allowed": False, "denies": [{"policy_id": "p"}] * 100}
+    empty_store.write(
+        lambda connection: audit.add(
+            connection,
+            AuditEvent("e1", 1.0, Event.API_REFUSE, actor_account_id="1", caller_half=half),
+        )
+    )
+
+    with empty_store.read() as connection:
+        ((listed,), _) = audit_queries.list_page(connection, "1", EventFilter(), 0, 20)
+
+    assert isinstance(listed, AuditEvent)
+    assert (listed.caller_half, listed.owner_half) == ({}, None)

@@ -202,3 +202,21 @@ def test_an_operator_can_read_why(
         sets.get(URI)
 
     assert f"no key set from {URI}: no answer" in caplog.text
+
+
+def test_the_slow_servers_of_one_account_leave_room_for_others(clock: Clock) -> None:
+    slow, slower = "https://slow.example/1", "https://slow.example/2"
+    asked: list[str] = []
+
+    def fetch(uri: str) -> bytes:
+        asked.append(uri)
+        if uri == slow:  # while this one takes its time
+            known.get(slower, owner="53461")
+            known.get(URI, owner="60108")
+        return json.dumps(jwks(MINE)).encode()
+
+    known = RemoteKeySets(fetch, clock)
+    known.get(slow, owner="53461")
+
+    assert asked == [slow, URI]
+    assert known.get(slower, owner="53461") == jwks(MINE)

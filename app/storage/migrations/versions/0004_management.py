@@ -18,6 +18,7 @@ def upgrade() -> None:
         sa.Column("body", sa.String(length=64), nullable=False),
         sa.Column("status", sa.BigInteger(), nullable=False),
         sa.Column("answer", sa.JSON(), nullable=False),
+        sa.Column("asked", sa.JSON(), nullable=False),
         sa.Column("expires_at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("key", name=op.f("pk_idempotency_keys")),
     )
