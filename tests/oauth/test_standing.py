@@ -1,4 +1,4 @@
-"""What an impersonation token rests on is asked wherever the token is: not only where it was made."""
+"""What an impersonation token rests on is asked wherever the token is presented."""
 
 from __future__ import annotations
 
