@@ -108,7 +108,7 @@ class Doubt:
     def _trust(
         self, trust: TrustedRelationship | None, *, favourable: bool
     ) -> TrustedRelationship | None:
-        if trust is None or trust.condition is None or not self._is_doubtful(trust.condition):
+        if trust is None or trust.condition is None:
             return trust
         held = place_of_trust(trust.id, trust.version) in self.held
         if self._may_hold(trust.condition) and (favourable or held):
@@ -116,9 +116,10 @@ class Doubt:
         return trust
 
     def _is_doubtful(self, condition: Condition) -> bool:
-        """Whether its outcome may hang on what is forgotten: false stays false."""
-        if condition.outcome(self.context) is not None:
-            return False
+        """Whether it does not hold for want of what is forgotten, if for nothing else.
+
+        One that is false is so for a key that is known: settled or not, it stays false.
+        """
         return not self.forgotten.isdisjoint(condition.undecided_keys(self.context))
 
     def _may_hold(self, condition: Condition) -> bool:

@@ -121,6 +121,15 @@ def test_where_nothing_allows_it_either_both_changes_are_named() -> None:
     assert found.statement is not None
 
 
+def test_where_only_a_deny_is_in_the_way_no_statement_is_to_be_attached() -> None:
+    found = advised(STOP, policy(allow("vserver:*"), deny("vserver:Stop*"), name="Careful"))
+
+    assert found == Advice(
+        "Statement 1 of policy 'Careful' (version 1) denies it: take this action or resource out "
+        "of it."
+    )
+
+
 def test_a_deny_and_a_condition_are_both_named() -> None:
     found = advised(
         STOP, policy(deny("vserver:Stop*"), allow("vserver:*", bool=MFA), name="Careful")

@@ -1,7 +1,8 @@
 """`python -m tests.mutation [--jobs N] [module ...]`: try every mutant of `app/domain`.
 
 Ends with 1 where a mutant survives that tests/mutation/survivors.toml does not explain, and where
-it explains one that does not survive. After a run over all modules that finds neither, it writes
+it explains one that does not survive. What it found of each other module goes into
+tests/mutation/counts.toml; once that speaks of all modules as they are, it writes
 docs/security/mutation.md.
 """
 
@@ -12,9 +13,10 @@ import sys
 import time
 from collections.abc import Iterable, Iterator
 
+from tests.mutation.counts import Count, digest_of, keep, not_tried
 from tests.mutation.mutants import Key, Mutant
 from tests.mutation.runner import ROOT, Fate, check_the_code_as_it_is, fates_of, modules
-from tests.mutation.survivors import Count, read_list, render
+from tests.mutation.survivors import read_list, render
 
 DOCUMENT = ROOT / "docs" / "security" / "mutation.md"
 
@@ -24,22 +26,21 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("modules", nargs="*", metavar="module", help=", ".join(modules()))
     options = parser.parse_args()
-    chosen = options.modules or modules()
-    explained = {survivor.key: survivor for survivor in read_list()}
-    counts: dict[str, Count] = {}
-    wrong = []
+    survivors = read_list()
+    wrong = False
     check_the_code_as_it_is()
-    for module in chosen:
-        start = time.monotonic()
+    for module in options.modules or modules():
+        start, source = time.monotonic(), digest_of(module)
         fates = fates_of(module, options.jobs)
         left = [mutant for mutant, fate in fates.items() if fate is Fate.SURVIVED]
-        counts[module] = Count(len(fates), len(left))
         tell(f"{module}: {len(fates)} mutants, {len(left)} left, {time.monotonic() - start:.0f} s")
-        for fault in faults(left, [key for key in explained if key[0] == module]):
-            wrong.append(fault)
+        found = list(faults(left, [each.key for each in survivors if each.module == module]))
+        for fault in found:
             tell(fault)
-    if not wrong and chosen == modules():
-        DOCUMENT.write_text(render(counts, list(explained.values())), "utf-8")
+        wrong = wrong or bool(found)
+        counts = keep(module, None if found else Count(source, len(fates), len(left)))
+        if not not_tried(counts):
+            DOCUMENT.write_text(render(counts, survivors), "utf-8")
     return 1 if wrong else 0
 
 

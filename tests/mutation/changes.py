@@ -48,11 +48,16 @@ _LEFT_OUT = (ast.Expr, ast.Raise, ast.AugAssign, ast.Return, ast.Continue, ast.B
 
 
 def is_message(parent: ast.AST, name: str, node: ast.AST) -> bool:
-    """Whether the text in here is for people: it is then left alone."""
+    """Whether the text in here is for people: it is then left alone.
+
+    In a table that is what has a blank in it.
+    """
     if isinstance(node, ast.Raise | ast.JoinedStr):
         return True
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
         return node.func.id in _MESSAGES
+    if isinstance(parent, ast.Dict) and name == "values":
+        return isinstance(node, ast.Constant) and " " in str(node.value)
     returned = isinstance(parent, ast.Return | ast.IfExp) and name != "test"
     return returned and isinstance(node, ast.Constant)
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.mutation.counts import Count
 from tests.mutation.mutants import Key
 
 LIST = Path(__file__).parent / "survivors.toml"
@@ -14,7 +15,7 @@ LIST = Path(__file__).parent / "survivors.toml"
 _HEAD = """\
 # Mutation testing of the rules
 
-<!-- Made by `python -m tests.mutation` (`make mutation`) from its last run and from
+<!-- Made by `python -m tests.mutation` (`make mutation`) from tests/mutation/counts.toml and
      tests/mutation/survivors.toml. Do not edit. -->
 
 A mutant is the code with one small change: a comparison turned round, a condition that always
@@ -23,8 +24,9 @@ holds, a statement left out, a bound moved by one. For each mutant of `app/domai
 slip. A mutant that survives is a question: is a test missing, is the code superfluous, or is the
 mutant only another way to write the same?
 
-`make mutation` asks it for every module. It fails on a survivor that is not in the list below, and
-on an entry of the list that some test does kill.
+`make mutation` asks it for every module, `make mutation MODULES="names policy"` for some. It fails
+on a survivor that is not in the list below, and on an entry of the list that some test does kill.
+The counts of a module are of its source as it is: `make test` fails where it has changed since.
 
 What is changed: comparisons; `and`, `or` and `not`; numbers and flags; text that is compared,
 looked up or stored; bounds and members of regular expressions; conditions (always, never); members
@@ -52,14 +54,6 @@ class Survivor:
         return self.module, self.where, self.before, self.after
 
 
-@dataclass(frozen=True, slots=True)
-class Count:
-    """Of one module. A mutant that never came to an end counts as killed."""
-
-    mutants: int
-    survived: int
-
-
 def read_list(path: Path = LIST) -> list[Survivor]:
     """The list: each entry has a module, a function, changes and the reason they share."""
     return [
@@ -69,21 +63,9 @@ def read_list(path: Path = LIST) -> list[Survivor]:
     ]
 
 
-def render(
-    counts: Mapping[str, Count], survivors: Sequence[Survivor], untried: Sequence[str] = ()
-) -> str:
-    """The page: how many mutants of each module were killed, and the list.
-
-    `untried` are modules that the counts do not speak of.
-    """
-    return _HEAD + _table(counts) + _open_end(untried) + render_list(survivors)
-
-
-def _open_end(untried: Sequence[str]) -> str:
-    if not untried:
-        return ""
-    names = ", ".join(f"`{name}`" for name in untried)
-    return f"\n**Not tried as they are now**: {names}. `make mutation` tries them.\n"
+def render(counts: Mapping[str, Count], survivors: Sequence[Survivor]) -> str:
+    """The page: how many mutants of each module were killed, and the list."""
+    return _HEAD + _table(counts) + render_list(survivors)
 
 
 def _table(counts: Mapping[str, Count]) -> str:

@@ -18,6 +18,7 @@ SLIPS = [
     ("a = any(b)", {"all(b)"}),
     ("a = 1", {"a = 2", "a = 0"}),
     ("a = (b, c)", {"a = (b,)", "a = (c,)"}),
+    ("a = {b: 'c'}", {"{}", "{b: 'xc'}"}),
     ("a = {b}", {"{*()}"}),
     ("a = b[1:]", {":", "2:", "0:"}),
     ("a = f(b, c=True)", {"c=False"}),
@@ -44,6 +45,12 @@ def test_a_slip(source: str, expected: set[str]) -> None:
 )
 def test_what_people_read_is_left_alone(source: str) -> None:
     assert mutants_of("m", ast.parse(source)) == []
+
+
+def test_what_a_table_tells_people_can_only_be_missing() -> None:
+    (missing,) = mutants_of("m", ast.parse("{a: 'words for people'}"))
+
+    assert missing.after == "{}"
 
 
 @pytest.mark.parametrize("module", modules())

@@ -1,26 +1,31 @@
 """The list of survivors speaks of the code as it is, and the page of the list.
 
-Whether they do survive, and no other, is for `make mutation`.
+Whether they do survive, and no other, is for `make mutation`. What it found has to be of the code
+as it is.
 """
 
 from __future__ import annotations
 
+from collections import Counter
+from pathlib import Path
+
 import pytest
 
 from tests.mutation.__main__ import DOCUMENT, faults
-from tests.mutation.mutants import Mutant, mutants_of
+from tests.mutation.counts import Count, digest_of, keep, not_tried, read_counts
+from tests.mutation.mutants import Key, Mutant, mutants_of
 from tests.mutation.runner import modules, tree_of
-from tests.mutation.survivors import Count, Survivor, read_list, render, render_list
+from tests.mutation.survivors import Survivor, read_list, render
 
 SURVIVORS = read_list()
 
 
 @pytest.fixture(scope="module")
-def mutants() -> dict[tuple[str, str, str, str], Mutant]:
+def mutants() -> dict[Key, Mutant]:
     return {mutant.key: mutant for name in modules() for mutant in mutants_of(name, tree_of(name))}
 
 
-def test_each_survivor_is_a_mutant_of_the_code_as_it_is(mutants: dict[object, Mutant]) -> None:
+def test_each_survivor_is_a_mutant_of_the_code_as_it_is(mutants: dict[Key, Mutant]) -> None:
     assert [survivor for survivor in SURVIVORS if survivor.key not in mutants] == []
 
 
@@ -29,9 +34,23 @@ def test_each_survivor_is_listed_once_and_has_a_reason() -> None:
     assert [survivor for survivor in SURVIVORS if len(survivor.reason) < 20] == []
 
 
-def test_the_page_has_every_survivor_with_its_reason() -> None:
-    """Otherwise: make mutation."""
-    assert DOCUMENT.read_text("utf-8").endswith(render_list(SURVIVORS))
+def test_every_module_was_tried_as_it_is() -> None:
+    """Otherwise: make mutation MODULES="those named"."""
+    assert not_tried(read_counts()) == []
+
+
+def test_the_counts_are_those_of_the_mutants_and_of_the_list(mutants: dict[Key, Mutant]) -> None:
+    """Otherwise, the same: the mutants are others now, or the list is."""
+    all_ = Counter(key[0] for key in mutants)
+    left = Counter(survivor.module for survivor in SURVIVORS)
+
+    found = {name: (count.mutants, count.survived) for name, count in read_counts().items()}
+    assert found == {name: (all_[name], left[name]) for name in modules()}
+
+
+def test_the_page_is_made_of_the_counts_and_the_list() -> None:
+    """Otherwise, the same."""
+    assert DOCUMENT.read_text("utf-8") == render(read_counts(), SURVIVORS)
 
 
 def test_a_survivor_that_nobody_explains_and_one_that_is_none_are_faults() -> None:
@@ -46,7 +65,7 @@ def test_a_survivor_that_nobody_explains_and_one_that_is_none_are_faults() -> No
 
 def test_the_page_counts_what_was_killed() -> None:
     page = render(
-        {"names": Count(10, 1), "policy": Count(5, 0)},
+        {"names": Count("", 10, 1), "policy": Count("", 5, 0)},
         [Survivor("names", "Glob.covers", "a", "b", "Both are the same.")],
     )
 
@@ -55,8 +74,12 @@ def test_the_page_counts_what_was_killed() -> None:
     assert page.endswith("### `names`, `Glob.covers`\n\nBoth are the same.\n\n- `a` → `b`\n")
 
 
-def test_the_page_owns_up_to_what_was_not_tried() -> None:
-    assert "Not tried as they are now**: `policy`, `scopes`." in render(
-        {}, [], ["policy", "scopes"]
-    )
-    assert "Not tried" not in render({}, [])
+def test_a_count_is_kept_until_the_module_changes_or_has_a_fault(tmp_path: Path) -> None:
+    path = tmp_path / "counts.toml"
+    path.write_text("", "utf-8")
+    names, policy = Count(digest_of("names"), 10, 1), Count("of another source", 5, 0)
+
+    assert keep("policy", policy, path) == {"policy": policy}
+    assert keep("names", names, path) == {"names": names, "policy": policy} == read_counts(path)
+    assert set(modules()) - set(not_tried(read_counts(path))) == {"names"}
+    assert keep("names", None, path) == {"policy": policy} == read_counts(path)
