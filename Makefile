@@ -6,7 +6,8 @@ JOBS ?= 2
 ARGS ?=
 
 # What `make test` leaves to `make test-all`.
-SLOW := tests/hostile tests/faults tests/canary tests/packaged tests/contract
+SLOW := tests/hostile tests/faults tests/canary tests/packaged tests/contract \
+	tests/mutation/test_counts.py
 
 VENV := .venv
 BIN := $(VENV)/bin

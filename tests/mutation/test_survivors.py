@@ -6,12 +6,11 @@ as it is.
 
 from __future__ import annotations
 
-from collections import Counter
 from pathlib import Path
 
 import pytest
 
-from tests.mutation.__main__ import DOCUMENT, faults
+from tests.mutation.__main__ import faults
 from tests.mutation.counts import Count, digest_of, keep, not_tried, read_counts
 from tests.mutation.mutants import Key, Mutant, mutants_of
 from tests.mutation.runner import modules, tree_of
@@ -32,25 +31,6 @@ def test_each_survivor_is_a_mutant_of_the_code_as_it_is(mutants: dict[Key, Mutan
 def test_each_survivor_is_listed_once_and_has_a_reason() -> None:
     assert len({survivor.key for survivor in SURVIVORS}) == len(SURVIVORS)
     assert [survivor for survivor in SURVIVORS if len(survivor.reason) < 20] == []
-
-
-def test_every_module_was_tried_as_it_is() -> None:
-    """Otherwise: make mutation MODULES="those named"."""
-    assert not_tried(read_counts()) == []
-
-
-def test_the_counts_are_those_of_the_mutants_and_of_the_list(mutants: dict[Key, Mutant]) -> None:
-    """Otherwise, the same: the mutants are others now, or the list is."""
-    all_ = Counter(key[0] for key in mutants)
-    left = Counter(survivor.module for survivor in SURVIVORS)
-
-    found = {name: (count.mutants, count.survived) for name, count in read_counts().items()}
-    assert found == {name: (all_[name], left[name]) for name in modules()}
-
-
-def test_the_page_is_made_of_the_counts_and_the_list() -> None:
-    """Otherwise, the same."""
-    assert DOCUMENT.read_text("utf-8") == render(read_counts(), SURVIVORS)
 
 
 def test_a_survivor_that_nobody_explains_and_one_that_is_none_are_faults() -> None:
