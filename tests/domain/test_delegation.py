@@ -421,6 +421,7 @@ def test_what_would_take_too_long_to_compare_is_not_handed_over() -> None:
     everything = attached(many)
 
     assert find_excess(Grantor(OURS, everything), OURS, (), everything, CATALOGUE) == TOO_MANY
+    assert str(TOO_MANY[0]) == "* on *: there are too many statements to compare with yours"
     few = find_excess(Grantor(OURS, everything), OURS, (), attached([allow(A_ACTION)]), CATALOGUE)
     assert [one.lack for one in few] == [Lack.NOT_ALLOWED]
 
