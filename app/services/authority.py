@@ -7,7 +7,7 @@ so every door that calls them (management API, console, command line) is held to
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from sqlalchemy import Connection
@@ -22,7 +22,7 @@ from app.domain.names import Vrn
 from app.domain.policy import AttachedPolicy, PolicyDecision, evaluate
 from app.domain.principals import Actor, Principal
 from app.services import audit as audit_service
-from app.services import principals, remembered, standing, subject_tokens
+from app.services import principals, remembered, subject_tokens
 from app.services.administration import AdministrationError, NotFound
 from app.services.runtime import Runtime, StaleFacts
 from app.storage import audit, epoch, tokens
@@ -247,8 +247,6 @@ def caller_by_token(runtime: Runtime, bearer: str, source_ip: str | None) -> Cal
         live = subject_tokens.find_live(runtime, connection, bearer, at)
         if live is None or not subject_tokens.is_for_issuer(runtime, live.record):
             raise NotAuthenticated
-        if not standing.still_stands(runtime, connection, at, live.record):
-            raise NotAuthenticated
         policies = remembered.policies_of(runtime, connection, at, live.principal)
     record = live.record
     circumstances = Circumstances(now, source_ip, record.auth_time, record.amr)
@@ -276,8 +274,12 @@ def record_forbidden(runtime: Runtime, caller: Caller, refused: Forbidden) -> No
         "reasons": [refused.reason],
         **audit_service.policy_of(refused.decision),
     }
-    own = {"owner_half": half} if caller.actor is not None else {"caller_half": half}
-    fields = {name: getattr(row, name) for name in AuditEvent.__dataclass_fields__}
-    denied = AuditEvent(**{**fields, "outcome": Outcome.DENIED, **own})
+    acts_alone = caller.actor is None
+    denied = replace(
+        row,
+        outcome=Outcome.DENIED,
+        caller_half=half if acts_alone else None,
+        owner_half=None if acts_alone else half,
+    )
     runtime.database.write_before_answer(lambda connection: audit.add(connection, denied))
     refused.decision_id = denied.id

@@ -97,9 +97,7 @@ def _load(runtime: Runtime, client: Client, request: ExchangeRequest) -> _Loaded
     now, token = runtime.clock(), request.subject_token
     with runtime.database.glance() as connection:
         catalogue = runtime.catalogue(connection, client.epoch)
-        subject = subject_tokens.find_live(
-            runtime, connection, token, client.epoch, must_stand=request.target is None
-        )
+        subject = subject_tokens.find_live(runtime, connection, token, client.epoch)
         if subject is None or not subject_tokens.may_be_presented_by(
             subject.record, client, _identifiers(client, catalogue)
         ):

@@ -18,7 +18,7 @@ def introspect(runtime: Runtime, token: str, asker: Client | Principal) -> dict[
     """
     with runtime.database.read() as connection:
         catalogue = runtime.catalogue(connection)
-        live = subject_tokens.find_live(runtime, connection, token, must_stand=True)
+        live = subject_tokens.find_live(runtime, connection, token)
     if live is None:
         return None
     if isinstance(asker, Client):

@@ -35,13 +35,11 @@ def find_live(
     connection: Connection,
     token: str,
     known_epoch: int | None = None,
-    *,
-    must_stand: bool = False,
 ) -> LiveToken | None:
     """The token behind a string, or None: forged, expired, revoked, or of somebody disabled.
 
-    A token that is acted through ends with its actor as well as with its subject; with
-    `must_stand`, also where the trust or the policies that it rests on would not carry it today.
+    A token that is acted through ends with its actor as well as with its subject, and with the
+    trust and the policies that it rests on.
     """
     try:
         claims = runtime.checker.check_access_token(token, runtime.clock())
@@ -59,18 +57,9 @@ def find_live(
     )
     if principal is None or not is_active(principal):
         return None
-    if record.actor is not None and not _is_active_actor(runtime, connection, at, record.actor):
-        return None
-    if must_stand and not standing.still_stands(runtime, connection, at, record):
+    if not standing.still_stands(runtime, connection, at, record):
         return None
     return LiveToken(record, principal)
-
-
-def _is_active_actor(
-    runtime: Runtime, connection: Connection, known_epoch: int, actor: Actor
-) -> bool:
-    found = remembered.principal(runtime, connection, known_epoch, actor.user_type, actor.subject)
-    return found is not None and is_active(found)
 
 
 def may_be_presented_by(token: TokenRecord, client: Client, identifiers: frozenset[str]) -> bool:

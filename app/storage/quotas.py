@@ -23,9 +23,12 @@ _TABLES: dict[Quota, Any] = {
 
 
 def count(connection: Connection, account_id: str, quota: Quota) -> int:
-    """A service account's own client is none of the account's OAuth clients."""
+    """A service account's own client is none of the account's OAuth clients, and a deleted policy
+    is kept for the decisions that rest on it alone."""
     row = _TABLES[quota]
     statement = select(func.count()).select_from(row).where(row.account_id == account_id)
     if quota is Quota.OAUTH_CLIENTS:
         statement = statement.where(ClientRow.kind == ClientKind.TENANT.value)
+    elif quota is Quota.POLICIES:
+        statement = statement.where(PolicyRow.deleted_at.is_(None))
     return int(connection.execute(statement).scalar_one())

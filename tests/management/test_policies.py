@@ -397,3 +397,16 @@ def test_a_deny_that_goes_away_gives_a_right(world: World, how: str) -> None:
     assert by(user_with(world, allow(action))) == 403
     assert admin.get(path).json["statements"] == deny(STOP)["statements"]
     assert by(user_with(world, allow(action), allow(STOP))) in (200, 204)
+
+
+def test_a_policy_that_is_gone_takes_no_room(world: World) -> None:
+    caller = root(world)
+    room = 1 + len(caller.get(POLICIES, manager="user").json["data"])
+    caller.patch("/accounts-api/v1/account", {"quotas": {"policies": room}})
+    made = caller.post(POLICIES, {"name": "First", **allow("vserver:ListServers")}).json
+
+    full = caller.post(POLICIES, {"name": "Second", **allow("vserver:ListServers")})
+    caller.delete(f"{POLICIES}/{made['id']}")
+    again = caller.post(POLICIES, {"name": "Second", **allow("vserver:ListServers")})
+
+    assert (full.status_code, again.status_code) == (409, 201)

@@ -34,6 +34,20 @@ def test_what_no_longer_stands_is_not_narrowed(world: World) -> None:
     assert refused.json["error"] == "invalid_request"
 
 
+def test_a_bearer_that_no_longer_stands_asks_nothing(world: World) -> None:
+    borrowed = world.impersonate(resource="iam").json["access_token"]
+
+    def ask() -> int:
+        headers = {"Authorization": f"Bearer {borrowed}"}
+        answer = world.client.post("/oauth2/introspect", data={"token": borrowed}, headers=headers)
+        return answer.status_code
+
+    assert ask() == 200
+    service_accounts.remove_trust(world.runtime, world.service_account_id, "53461")
+
+    assert ask() == 401
+
+
 def test_an_own_token_rests_on_nobody_else(world: World) -> None:
     own = world.machine_token().json["access_token"]
 
